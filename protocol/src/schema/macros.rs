@@ -1,0 +1,126 @@
+//! The macro itself. Its grammar is shown in the page of [`crate::schema`].
+
+/// Declares messages and the structs inside them; see [`crate::schema`].
+#[macro_export]
+macro_rules! message {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $name:ident $(, key $key:literal, versions $versions:literal, flexible $flexible:literal)? {
+            $(
+                $(#[$field_meta:meta])*
+                $field:ident: $type:ty, $since:literal
+                    $(, nullable $nullable:literal)?
+                    $(, tag $tag:literal $tagged:literal)?
+                    $(, default $default:expr)?
+                    $(, $ignorable:ident)?;
+            )*
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $crate::message!(@default $($default)?),)* }
+            }
+        }
+
+        $(impl $crate::schema::Schema for $name {
+            const NAME: &'static str = stringify!($name);
+            const KEY: i16 = $key;
+            const VERSIONS: $crate::schema::Versions = $crate::schema::Versions::parse($versions);
+            const FLEXIBLE: $crate::schema::Versions = $crate::schema::Versions::parse($flexible);
+        })?
+
+        const _: () = {
+            #[derive(Clone, Copy)]
+            struct Specs {
+                $($field: $crate::schema::FieldSpec,)*
+            }
+
+            const SPECS: Specs = Specs {$(
+                $field: $crate::schema::FieldSpec {
+                    name: concat!(stringify!($name), ".", stringify!($field)),
+                    versions: $crate::schema::Versions::parse($since),
+                    nullable: $crate::schema::Versions::parse_optional(&[$($nullable)?]),
+                    tagged: $crate::schema::Versions::parse_optional(&[$($tagged)?]),
+                    tag: 0 $(+ $tag)?,
+                    ignorable: $crate::message!(@ignorable $($ignorable)?),
+                },
+            )*};
+
+            assert!(
+                $crate::schema::tags_ascend(&[$(SPECS.$field),*]),
+                concat!("the tags of ", stringify!($name), " must ascend in the order of declaration"),
+            );
+
+            impl $crate::schema::Wire for $name {
+                #[allow(unused_variables, reason = "a message may have no fields")]
+                fn write<S: $crate::schema::Sink>(
+                    &self,
+                    form: $crate::schema::Form,
+                    out: &mut S,
+                ) -> Result<(), $crate::schema::EncodeError> {
+                    use $crate::schema::{write_field, write_tagged_field, write_unsigned_varint};
+                    let form = form.inside();
+                    let default = Self::default();
+                    $(write_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
+                    if form.flexible {
+                        let tagged = 0 $(+ u32::from(SPECS.$field.is_tagged(form) && self.$field != default.$field))*;
+                        write_unsigned_varint(tagged, out);
+                        $(write_tagged_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
+                    }
+                    Ok(())
+                }
+
+                #[allow(unused_variables, unused_mut, reason = "a message may have no fields")]
+                fn read(
+                    form: $crate::schema::Form,
+                    input: &mut ::bytes::Bytes,
+                ) -> Result<Self, $crate::schema::DecodeError> {
+                    use $crate::schema::{read_field, read_tagged_fields};
+                    let form = form.inside();
+                    let mut message = Self::default();
+                    $(if SPECS.$field.is_plain(form) {
+                        message.$field = read_field(&SPECS.$field, form, input)?;
+                    })*
+                    if form.flexible {
+                        read_tagged_fields(input, |tag, content| {
+                            $(if SPECS.$field.is_tagged(form) && tag == SPECS.$field.tag {
+                                message.$field = read_field(&SPECS.$field, form, content)?;
+                                return Ok(true);
+                            })*
+                            Ok(false)
+                        })?;
+                    }
+                    Ok(message)
+                }
+            }
+        };
+
+        impl $crate::schema::WireNullable for $name {
+            fn write_nullable<S: $crate::schema::Sink>(
+                value: Option<&Self>,
+                form: $crate::schema::Form,
+                out: &mut S,
+            ) -> Result<(), $crate::schema::EncodeError> {
+                $crate::schema::write_nullable_struct(value, form, out)
+            }
+
+            fn read_nullable(
+                form: $crate::schema::Form,
+                input: &mut ::bytes::Bytes,
+            ) -> Result<Option<Self>, $crate::schema::DecodeError> {
+                $crate::schema::read_nullable_struct(form, input)
+            }
+        }
+    )+};
+
+    (@default) => { Default::default() };
+    (@default $default:expr) => { $default };
+    (@ignorable) => { false };
+    (@ignorable ignorable) => { true };
+}
