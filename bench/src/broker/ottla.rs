@@ -1,0 +1,104 @@
+//! Ottla as a process: the release binary, built first if it must be.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use super::{Broker, await_answer, free_port};
+use crate::workload::Durability;
+
+pub(crate) struct Ottla {
+    child: Child,
+    address: SocketAddr,
+    start_time: Duration,
+    _folder: TempDir,
+}
+
+impl Ottla {
+    /// Builds the release binary of this checkout and returns its path.
+    pub(crate) fn build() -> Result<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("the checkout")?;
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--package", "ottla"])
+            .current_dir(root)
+            .status()?;
+        ensure!(status.success(), "cargo build failed");
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => PathBuf::from(target),
+            None => root.join("target"),
+        };
+        Ok(target.join("release/ottla"))
+    }
+
+    pub(crate) fn start(binary: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let controller = free_port()?;
+        let properties = folder.path().join("server.properties");
+        std::fs::write(
+            &properties,
+            format!(
+                "process.roles=broker,controller\nnode.id=1\n\
+                 listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
+                 controller.listener.names=CONTROLLER\n\
+                 log.dirs={}\nlog.segment.delete.delay.ms=1000\n",
+                folder.path().join("data").display()
+            ),
+        )?;
+        let started = Instant::now();
+        let child = Command::new(binary)
+            .arg("server")
+            .arg(&properties)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("log"))?)
+            .spawn()
+            .with_context(|| format!("start {}", binary.display()))?;
+        let start_time = await_answer(address, started, Duration::from_secs(10))?;
+        Ok(Self {
+            child,
+            address,
+            start_time,
+            _folder: folder,
+        })
+    }
+}
+
+impl Broker for Ottla {
+    fn name(&self) -> &'static str {
+        "Ottla"
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn start_time(&self) -> Duration {
+        self.start_time
+    }
+
+    fn topic_configs(&self, durability: Durability) -> Vec<(String, String)> {
+        let class = match durability {
+            Durability::Replicated => "replicated",
+            Durability::Durable => "durable",
+        };
+        vec![("ottla.durability".to_owned(), class.to_owned())]
+    }
+}
+
+impl Drop for Ottla {
+    fn drop(&mut self) {
+        // Nothing of the data is kept, so there is nothing to stop cleanly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
