@@ -19,9 +19,11 @@
 pub mod error_code;
 pub mod frame;
 pub mod ids;
+pub mod metadata_record;
 pub mod record_batch;
 pub mod request;
 pub mod response;
+pub mod schema;
 
 pub use kafka_protocol::messages;
 pub use kafka_protocol::protocol::{

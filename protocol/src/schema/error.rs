@@ -106,8 +106,10 @@ pub enum EncodeError {
         version: i16,
     },
     /// A string, byte string or array is longer than its length field can say.
-    #[error("length {length} is above {limit}")]
+    #[error("{field} has length {length}, the limit is {limit}")]
     TooLong {
+        /// The message and field.
+        field: &'static str,
         /// Bytes, or elements of an array.
         length: usize,
         /// The largest length that can be written.
@@ -116,10 +118,10 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
-    /// Names the field that is null, unless an inner one is named already.
+    /// Names the field, unless an inner one is named already.
     #[must_use]
     pub fn in_field(mut self, name: &'static str) -> Self {
-        if let Self::Null { field, .. } = &mut self
+        if let Self::Null { field, .. } | Self::TooLong { field, .. } = &mut self
             && field.is_empty()
         {
             *field = name;

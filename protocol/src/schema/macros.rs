@@ -12,7 +12,7 @@ macro_rules! message {
                     $(, nullable $nullable:literal)?
                     $(, tag $tag:literal $tagged:literal)?
                     $(, default $default:expr)?
-                    $(, $ignorable:ident)?;
+                    $(, ignorable $ignorable:literal)?;
             )*
         }
     )+) => {$(
@@ -36,11 +36,12 @@ macro_rules! message {
         })?
 
         const _: () = {
-            #[derive(Clone, Copy)]
+            #[allow(dead_code, reason = "a message may have no fields")]
             struct Specs {
                 $($field: $crate::schema::FieldSpec,)*
             }
 
+            #[allow(dead_code, reason = "a message may have no fields")]
             const SPECS: Specs = Specs {$(
                 $field: $crate::schema::FieldSpec {
                     name: concat!(stringify!($name), ".", stringify!($field)),
@@ -48,7 +49,7 @@ macro_rules! message {
                     nullable: $crate::schema::Versions::parse_optional(&[$($nullable)?]),
                     tagged: $crate::schema::Versions::parse_optional(&[$($tagged)?]),
                     tag: 0 $(+ $tag)?,
-                    ignorable: $crate::message!(@ignorable $($ignorable)?),
+                    ignorable: false $(|| $ignorable)?,
                 },
             )*};
 
@@ -64,14 +65,13 @@ macro_rules! message {
                     form: $crate::schema::Form,
                     out: &mut S,
                 ) -> Result<(), $crate::schema::EncodeError> {
-                    use $crate::schema::{write_field, write_tagged_field, write_unsigned_varint};
                     let form = form.inside();
                     let default = Self::default();
-                    $(write_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
+                    $($crate::schema::write_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
                     if form.flexible {
                         let tagged = 0 $(+ u32::from(SPECS.$field.is_tagged(form) && self.$field != default.$field))*;
-                        write_unsigned_varint(tagged, out);
-                        $(write_tagged_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
+                        $crate::schema::write_unsigned_varint(tagged, out);
+                        $($crate::schema::write_tagged_field(&SPECS.$field, &self.$field, &default.$field, form, out)?;)*
                     }
                     Ok(())
                 }
@@ -81,16 +81,15 @@ macro_rules! message {
                     form: $crate::schema::Form,
                     input: &mut ::bytes::Bytes,
                 ) -> Result<Self, $crate::schema::DecodeError> {
-                    use $crate::schema::{read_field, read_tagged_fields};
                     let form = form.inside();
                     let mut message = Self::default();
                     $(if SPECS.$field.is_plain(form) {
-                        message.$field = read_field(&SPECS.$field, form, input)?;
+                        message.$field = $crate::schema::read_field(&SPECS.$field, form, input)?;
                     })*
                     if form.flexible {
-                        read_tagged_fields(input, |tag, content| {
+                        $crate::schema::read_tagged_fields(input, |tag, content| {
                             $(if SPECS.$field.is_tagged(form) && tag == SPECS.$field.tag {
-                                message.$field = read_field(&SPECS.$field, form, content)?;
+                                message.$field = $crate::schema::read_field(&SPECS.$field, form, content)?;
                                 return Ok(true);
                             })*
                             Ok(false)
@@ -121,6 +120,4 @@ macro_rules! message {
 
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
-    (@ignorable) => { false };
-    (@ignorable ignorable) => { true };
 }

@@ -52,7 +52,7 @@
 //! - Types: `bool`, `i8`…`i64`, `u16`, `u32`, `f64`, `Uuid`, `Arc<str>` or [`StrBytes`](crate::StrBytes) for a
 //!   string, [`bytes::Bytes`], `Vec` of any of them, another struct of the same macro, `Option` where null is allowed.
 //! - A field that a version lacks has its default after decoding; encoding it with another value is an error
-//!   unless it is declared `ignorable`, so nothing is lost in silence. The default of an `Option` is `None`.
+//!   unless it is declared `ignorable true`, so nothing is lost in silence. The default of an `Option` is `None`.
 //! - A tagged field is written only when it differs from its default. Tags must ascend in the order of
 //!   declaration, which is checked when the crate is compiled.
 //! - Decoding is safe on any bytes: a declared length or count larger than the bytes left is an error before
@@ -67,8 +67,8 @@ mod wire;
 
 pub use error::{Cause, DecodeError, EncodeError};
 pub use field::{
-    FieldSpec, read_field, read_nullable_struct, read_tagged_fields, tags_ascend, write_field, write_nullable_struct,
-    write_tagged_field,
+    FieldSpec, read_field, read_nullable_struct, read_tagged_fields, tags_ascend, write_field,
+    write_nullable_struct, write_tagged_field,
 };
 pub use size::{Sink, SizeCounter};
 pub use versions::Versions;
