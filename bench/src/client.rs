@@ -10,8 +10,8 @@ use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicCo
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest,
-    MetadataRequest, RequestHeader, TopicName,
+    ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest, RequestHeader,
+    TopicName,
 };
 use protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
@@ -54,9 +54,7 @@ impl Client {
     pub(crate) fn answers(address: SocketAddr) -> bool {
         let ask = || -> Result<()> {
             let mut client = Self::connect(address)?;
-            client
-                .stream
-                .set_read_timeout(Some(Duration::from_secs(1)))?;
+            client.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
             client.send(&ApiVersionsRequest::default(), 0)?;
             Ok(())
         };
@@ -70,36 +68,22 @@ impl Client {
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(size))?];
         self.stream.read_exact(&mut frame)?;
         let mut frame = Bytes::from(frame);
-        protocol::messages::ResponseHeader::decode(
-            &mut frame,
-            R::Response::header_version(version),
-        )?;
+        protocol::messages::ResponseHeader::decode(&mut frame, R::Response::header_version(version))?;
         R::Response::decode(&mut frame, version)
     }
 
     /// Creates `topic` and waits until every partition has a leader.
-    pub(crate) fn create_topic(
-        &mut self,
-        topic: &str,
-        partitions: i32,
-        configs: &[(String, String)],
-    ) -> Result<()> {
+    pub(crate) fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(String, String)]) -> Result<()> {
         let configs = configs
             .iter()
-            .map(|(key, value)| {
-                CreatableTopicConfig::default()
-                    .with_name(text(key))
-                    .with_value(Some(text(value)))
-            })
+            .map(|(key, value)| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value))))
             .collect();
         let creatable = CreatableTopic::default()
             .with_name(TopicName(text(topic)))
             .with_num_partitions(partitions)
             .with_replication_factor(1)
             .with_configs(configs);
-        let request = CreateTopicsRequest::default()
-            .with_topics(vec![creatable])
-            .with_timeout_ms(30_000);
+        let request = CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(30_000);
         let response = self.send(&request, CREATE_TOPICS_VERSION)?;
         for created in &response.topics {
             ensure!(
@@ -114,9 +98,7 @@ impl Client {
 
     fn await_leaders(&mut self, topic: &str, partitions: usize) -> Result<()> {
         let request = MetadataRequest::default()
-            .with_topics(Some(vec![
-                MetadataRequestTopic::default().with_name(Some(TopicName(text(topic)))),
-            ]))
+            .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(TopicName(text(topic))))]))
             .with_allow_auto_topic_creation(false);
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
@@ -124,9 +106,7 @@ impl Client {
             let ready = response.topics.iter().all(|t| {
                 t.error_code == 0
                     && t.partitions.len() == partitions
-                    && t.partitions
-                        .iter()
-                        .all(|p| p.error_code == 0 && p.leader_id.0 >= 0)
+                    && t.partitions.iter().all(|p| p.error_code == 0 && p.leader_id.0 >= 0)
             });
             if ready && !response.topics.is_empty() {
                 return Ok(());
@@ -136,15 +116,10 @@ impl Client {
     }
 
     pub(crate) fn delete_topic(&mut self, topic: &str) -> Result<()> {
-        let request = DeleteTopicsRequest::default()
-            .with_topic_names(vec![TopicName(text(topic))])
-            .with_timeout_ms(30_000);
+        let request =
+            DeleteTopicsRequest::default().with_topic_names(vec![TopicName(text(topic))]).with_timeout_ms(30_000);
         let response = self.send(&request, DELETE_TOPICS_VERSION)?;
-        let code = response
-            .responses
-            .first()
-            .context("no answer for the topic")?
-            .error_code;
+        let code = response.responses.first().context("no answer for the topic")?.error_code;
         ensure!(code == 0, "delete {topic}: error {code}");
         Ok(())
     }
@@ -153,25 +128,12 @@ impl Client {
     pub(crate) fn latest_offset(&mut self, topic: &str, partition: i32) -> Result<i64> {
         let asked = ListOffsetsTopic::default()
             .with_name(TopicName(text(topic)))
-            .with_partitions(vec![
-                ListOffsetsPartition::default()
-                    .with_partition_index(partition)
-                    .with_timestamp(-1),
-            ]);
-        let request = ListOffsetsRequest::default()
-            .with_replica_id((-1).into())
-            .with_topics(vec![asked]);
+            .with_partitions(vec![ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1)]);
+        let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![asked]);
         let response = self.send(&request, LIST_OFFSETS_VERSION)?;
-        let answer = response
-            .topics
-            .first()
-            .and_then(|t| t.partitions.first())
-            .context("no answer for the partition")?;
-        ensure!(
-            answer.error_code == 0,
-            "list offsets: error {}",
-            answer.error_code
-        );
+        let answer =
+            response.topics.first().and_then(|t| t.partitions.first()).context("no answer for the partition")?;
+        ensure!(answer.error_code == 0, "list offsets: error {}", answer.error_code);
         Ok(answer.offset)
     }
 }

@@ -33,11 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cases: Vec<&Case> = if options.cases.is_empty() {
         CASES.iter().collect()
     } else {
-        options
-            .cases
-            .iter()
-            .map(|name| workload::find(name))
-            .collect::<Result<_>>()?
+        options.cases.iter().map(|name| workload::find(name)).collect::<Result<_>>()?
     };
     let binary = Ottla::build()?;
     let ottla = Ottla::start(&binary)?;
@@ -58,10 +54,7 @@ fn print_start(brokers: &[&dyn Broker]) -> Result<()> {
     println!("| broker | ready after ms | idle RSS MiB |\n| --- | --- | --- |");
     for broker in brokers {
         let idle = process::resident_bytes(broker.pid())? as f64 / 1_048_576.0;
-        println!(
-            "{}",
-            report::start_row(broker.name(), broker.start_time(), idle)
-        );
+        println!("{}", report::start_row(broker.name(), broker.start_time(), idle));
     }
     println!();
     Ok(())
@@ -94,14 +87,8 @@ fn compare(case: &Case, ottla: &Ottla, kafka: &Kafka, options: &Options) -> Resu
         }
     }
     let [ours, theirs] = figures;
-    println!(
-        "{}",
-        report::row(case, ottla.name(), &Figures::median(&ours))
-    );
-    println!(
-        "{}",
-        report::row(case, kafka.name(), &Figures::median(&theirs))
-    );
+    println!("{}", report::row(case, ottla.name(), &Figures::median(&ours)));
+    println!("{}", report::row(case, kafka.name(), &Figures::median(&theirs)));
     println!("{}", report::ratio_row(case, &ours, &theirs));
     Ok(())
 }

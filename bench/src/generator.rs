@@ -105,8 +105,7 @@ impl Generator {
         let mut last_answer = self.start;
         loop {
             let now = Instant::now();
-            let over =
-                now - self.start >= self.pace.duration || self.outcome.bytes >= self.pace.max_bytes;
+            let over = now - self.start >= self.pace.duration || self.outcome.bytes >= self.pace.max_bytes;
             if over && self.connections.iter().all(|c| c.due.is_empty()) {
                 break;
             }
@@ -168,11 +167,7 @@ impl Generator {
         };
         let timeout = rustix::time::Timespec::try_from(timeout).context("time-out")?;
         events.clear();
-        match epoll::wait(
-            &self.poll,
-            rustix::buffer::spare_capacity(events),
-            Some(&timeout),
-        ) {
+        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(events), Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -3,10 +3,7 @@
 //! `bench compare` runs Ottla and Apache Kafka in turn, A B A B, with the same client on the same
 //! machine, and prints broker CPU, latency and memory with ratios. `bench load` drives one broker that
 //! is already running. Trust the CPU columns: wall times depend on whatever else the machine does.
-#![allow(
-    clippy::print_stdout,
-    reason = "the tables on standard output are what this program is for"
-)]
+#![allow(clippy::print_stdout, reason = "the tables on standard output are what this program is for")]
 
 mod broker;
 mod client;

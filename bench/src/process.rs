@@ -12,30 +12,16 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("read the broker's stat")?;
     // The command in parentheses may hold spaces: fields are counted from its end. proc(5): utime and
     // stime are fields 14 and 15, so 11 and 12 after the state.
-    let fields: Vec<&str> = stat
-        .rsplit_once(") ")
-        .context("unexpected format of stat")?
-        .1
-        .split(' ')
-        .collect();
+    let fields: Vec<&str> = stat.rsplit_once(") ").context("unexpected format of stat")?.1.split(' ').collect();
     let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-    Ok(Duration::from_secs_f64(
-        ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
-    ))
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
 /// Resident memory of process `pid` in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .context("no VmRSS")?;
-    let kib: u64 = line
-        .split_whitespace()
-        .nth(1)
-        .context("empty VmRSS")?
-        .parse()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("empty VmRSS")?.parse()?;
     Ok(kib * 1024)
 }
 

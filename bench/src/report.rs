@@ -91,17 +91,11 @@ pub(crate) fn row(case: &Case, broker: &str, figures: &Figures) -> String {
 /// Ottla against the other broker, below 1 is less: pair by pair, then the median of the pairs.
 pub(crate) fn ratio_row(case: &Case, ottla: &[Figures], other: &[Figures]) -> String {
     let ratio = |field: usize| {
-        let mut pairs: Vec<f64> = ottla
-            .iter()
-            .zip(other)
-            .map(|(a, b)| a.fields()[field] / b.fields()[field])
-            .collect();
+        let mut pairs: Vec<f64> = ottla.iter().zip(other).map(|(a, b)| a.fields()[field] / b.fields()[field]).collect();
         pairs.sort_by(f64::total_cmp);
         pairs.get(pairs.len() / 2).copied().unwrap_or(f64::NAN)
     };
-    let cells: Vec<String> = (0..8)
-        .map(|field| format!("**{:.2}**", ratio(field)))
-        .collect();
+    let cells: Vec<String> = (0..8).map(|field| format!("**{:.2}**", ratio(field))).collect();
     format!("| {} | ratio | {} |", case.name, cells.join(" | "))
 }
 
@@ -124,8 +118,5 @@ pub(crate) fn run_line(case: &Case, run: &Run) -> String {
 
 /// Start time and memory before any load.
 pub(crate) fn start_row(broker: &str, start: Duration, idle_mib: f64) -> String {
-    format!(
-        "| {broker} | {:.0} | {idle_mib:.1} |",
-        start.as_secs_f64() * 1e3
-    )
+    format!("| {broker} | {:.0} | {idle_mib:.1} |", start.as_secs_f64() * 1e3)
 }

@@ -54,34 +54,18 @@ pub(crate) struct Produce {
 impl Produce {
     pub(crate) fn new(topic: &str, partition: i32, batch: Bytes) -> Result<Self> {
         let batch_size = batch.len() as u64;
-        let data = PartitionProduceData::default()
-            .with_index(partition)
-            .with_records(Some(batch));
-        let request = ProduceRequest::default()
-            .with_acks(ACKS_ALL)
-            .with_timeout_ms(TIMEOUT_MS)
-            .with_topic_data(vec![
-                TopicProduceData::default()
-                    .with_name(TopicName(text(topic)))
-                    .with_partition_data(vec![data]),
-            ]);
+        let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
+        let request = ProduceRequest::default().with_acks(ACKS_ALL).with_timeout_ms(TIMEOUT_MS).with_topic_data(vec![
+            TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![data]),
+        ]);
         // correlation id, topic count, name, partition count, index: then the error code.
         let error_position = 4 + 4 + 2 + topic.len() + 4 + 4;
-        Ok(Self {
-            frame: encode(&request, PRODUCE_VERSION)?,
-            batch_size,
-            error_position,
-        })
+        Ok(Self { frame: encode(&request, PRODUCE_VERSION)?, batch_size, error_position })
     }
 
     fn check(&self, answer: &[u8]) -> Result<u64> {
-        ensure!(
-            answer.len() > self.error_position + 2,
-            "a produce answer of {} bytes",
-            answer.len()
-        );
-        let code =
-            i16::from_be_bytes([answer[self.error_position], answer[self.error_position + 1]]);
+        ensure!(answer.len() > self.error_position + 2, "a produce answer of {} bytes", answer.len());
+        let code = i16::from_be_bytes([answer[self.error_position], answer[self.error_position + 1]]);
         ensure!(code == 0, "produce: error {code}");
         Ok(self.batch_size)
     }
@@ -98,12 +82,7 @@ pub(crate) struct Fetch {
 
 impl Fetch {
     /// `end_offset` is exclusive; `max_bytes` bounds one answer.
-    pub(crate) fn new(
-        topic: &str,
-        partition: i32,
-        end_offset: i64,
-        max_bytes: i32,
-    ) -> Result<Self> {
+    pub(crate) fn new(topic: &str, partition: i32, end_offset: i64, max_bytes: i32) -> Result<Self> {
         // A value that can't stand anywhere else marks the place of the fetch offset.
         const MARK: i64 = 0x5ea1_c0de_0f5e_7000;
         let asked = FetchPartition::default()
@@ -115,11 +94,7 @@ impl Fetch {
             .with_min_bytes(1)
             .with_max_bytes(max_bytes)
             .with_session_epoch(-1)
-            .with_topics(vec![
-                FetchTopic::default()
-                    .with_topic(TopicName(text(topic)))
-                    .with_partitions(vec![asked]),
-            ]);
+            .with_topics(vec![FetchTopic::default().with_topic(TopicName(text(topic))).with_partitions(vec![asked])]);
         let frame = encode(&request, FETCH_VERSION)?;
         let Some(offset_position) = frame.windows(8).position(|w| w == MARK.to_be_bytes()) else {
             bail!("the encoded fetch holds no offset");
@@ -128,26 +103,13 @@ impl Fetch {
         // watermark 8, last stable offset 8, log start offset 8, aborted transactions 4 (null),
         // preferred replica 4: then the size of the records.
         let records_position = 4 + 4 + 2 + 4 + 4 + 2 + topic.len() + 4 + 4 + 2 + 24 + 4 + 4;
-        Ok(Self {
-            frame,
-            offset_position,
-            records_position,
-            offset: 0,
-            end_offset,
-        })
+        Ok(Self { frame, offset_position, records_position, offset: 0, end_offset })
     }
 
     fn check(&mut self, answer: &[u8]) -> Result<u64> {
         let start = self.records_position + 4;
-        ensure!(
-            answer.len() >= start,
-            "a fetch answer of {} bytes",
-            answer.len()
-        );
-        let error = i16::from_be_bytes([
-            answer[self.records_position - 34],
-            answer[self.records_position - 33],
-        ]);
+        ensure!(answer.len() >= start, "a fetch answer of {} bytes", answer.len());
+        let error = i16::from_be_bytes([answer[self.records_position - 34], answer[self.records_position - 33]]);
         ensure!(error == 0, "fetch at {}: error {error}", self.offset);
         let records = &answer[start..];
         ensure!(!records.is_empty(), "nothing at offset {}", self.offset);

@@ -62,19 +62,8 @@ pub(crate) const CASES: &[Case] = &[
         in_flight: 32,
         ..SMALL
     },
-    Case {
-        name: "produce-11k",
-        text: "100 records of 100 bytes (11 KB), 4 × 5",
-        records: 100,
-        ..SMALL
-    },
-    Case {
-        name: "produce-1m",
-        text: "1000 records of 1 KB (1 MiB), 4 × 5",
-        records: 1000,
-        value_size: 1024,
-        ..SMALL
-    },
+    Case { name: "produce-11k", text: "100 records of 100 bytes (11 KB), 4 × 5", records: 100, ..SMALL },
+    Case { name: "produce-1m", text: "1000 records of 1 KB (1 MiB), 4 × 5", records: 1000, value_size: 1024, ..SMALL },
     Case {
         name: "fetch-1m",
         text: "warm fetches of 1 MiB from a log of 11 KB batches, one connection",
@@ -122,10 +111,7 @@ pub(crate) struct Run {
 }
 
 pub(crate) fn find(name: &str) -> Result<&'static Case> {
-    CASES
-        .iter()
-        .find(|case| case.name == name)
-        .with_context(|| format!("no case {name}: `bench cases` lists them"))
+    CASES.iter().find(|case| case.name == name).with_context(|| format!("no case {name}: `bench cases` lists them"))
 }
 
 /// Parses KEY=VALUE.
@@ -149,12 +135,7 @@ pub(crate) fn run(
         Direction::Produce => produce_templates(case, &topic)?,
         Direction::Fetch => fetch_templates(address, &mut client, case, &topic)?,
     };
-    let pace = Pace {
-        in_flight: case.in_flight,
-        rate: case.rate,
-        duration,
-        max_bytes: MAX_RUN_BYTES,
-    };
+    let pace = Pace { in_flight: case.in_flight, rate: case.rate, duration, max_bytes: MAX_RUN_BYTES };
     let before = pid.map(process::cpu_time).transpose()?;
     let outcome = generator::run(address, templates, pace)?;
     let run = Run {
@@ -181,33 +162,16 @@ fn produce_templates(case: &Case, topic: &str) -> Result<Vec<Template>> {
 }
 
 /// Fills the log first, then reads it from its start, each connection the whole of it.
-fn fetch_templates(
-    address: SocketAddr,
-    client: &mut Client,
-    case: &Case,
-    topic: &str,
-) -> Result<Vec<Template>> {
-    let fill = Pace {
-        in_flight: 5,
-        rate: None,
-        duration: Duration::from_secs(60),
-        max_bytes: FETCH_LOG_BYTES,
-    };
+fn fetch_templates(address: SocketAddr, client: &mut Client, case: &Case, topic: &str) -> Result<Vec<Template>> {
+    let fill = Pace { in_flight: 5, rate: None, duration: Duration::from_secs(60), max_bytes: FETCH_LOG_BYTES };
     generator::run(address, produce_templates(case, topic)?, fill)?;
     let end = client.latest_offset(topic, 0)?;
-    (0..case.connections)
-        .map(|_| Ok(Template::Fetch(Fetch::new(topic, 0, end, FETCH_MAX_BYTES)?)))
-        .collect()
+    (0..case.connections).map(|_| Ok(Template::Fetch(Fetch::new(topic, 0, end, FETCH_MAX_BYTES)?))).collect()
 }
 
 /// Milliseconds since the epoch: records dated in the past would be deleted by retention.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the bench stands outside the broker and has the real clock only"
-)]
+#[allow(clippy::disallowed_methods, reason = "the bench stands outside the broker and has the real clock only")]
 fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

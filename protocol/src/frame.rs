@@ -38,8 +38,7 @@ pub fn declared_size(buffer: &[u8], limits: &FrameLimits) -> Result<Option<usize
         return Ok(None);
     };
     let declared = i32::from_be_bytes(*field);
-    let size =
-        usize::try_from(declared).map_err(|_| FrameError::NegativeSize { size: declared })?;
+    let size = usize::try_from(declared).map_err(|_| FrameError::NegativeSize { size: declared })?;
     if size < 8 {
         return Err(FrameError::TooSmall { size });
     }
@@ -85,10 +84,7 @@ pub fn split(buffer: &mut BytesMut, limits: &FrameLimits) -> Result<Option<Bytes
 mod tests {
     use super::*;
 
-    const LIMITS: FrameLimits = FrameLimits {
-        produce: 1000,
-        other: 100,
-    };
+    const LIMITS: FrameLimits = FrameLimits { produce: 1000, other: 100 };
 
     fn frame(size: i32, key: i16, present: usize) -> BytesMut {
         let mut buffer = BytesMut::from(&size.to_be_bytes()[..]);
@@ -110,20 +106,8 @@ mod tests {
     fn only_produce_may_be_large() {
         assert_eq!(declared_size(&frame(1000, 0, 2), &LIMITS), Ok(Some(1000)));
         assert_eq!(declared_size(&1000i32.to_be_bytes(), &LIMITS), Ok(None));
-        assert_eq!(
-            declared_size(&frame(101, 3, 2), &LIMITS),
-            Err(FrameError::TooLarge {
-                size: 101,
-                limit: 100
-            })
-        );
-        assert_eq!(
-            declared_size(&frame(1001, 0, 2), &LIMITS),
-            Err(FrameError::TooLarge {
-                size: 1001,
-                limit: 1000
-            })
-        );
+        assert_eq!(declared_size(&frame(101, 3, 2), &LIMITS), Err(FrameError::TooLarge { size: 101, limit: 100 }));
+        assert_eq!(declared_size(&frame(1001, 0, 2), &LIMITS), Err(FrameError::TooLarge { size: 1001, limit: 1000 }));
     }
 
     #[test]

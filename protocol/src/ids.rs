@@ -14,10 +14,7 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self {
-            topic: topic.into(),
-            partition,
-        }
+        Self { topic: topic.into(), partition }
     }
 
     /// Parses a folder name (`LocalLog.parseTopicPartitionName`): the partition stands after the last dash.
@@ -92,23 +89,14 @@ mod tests {
 
     #[test]
     fn uuid_text_of_another_form_is_refused() {
-        for text in [
-            "",
-            "A",
-            "ASNFZ4mrze8BI0VniavN7x",
-            "ASNFZ4mrze8BI0VniavN7w=",
-            "ASNFZ4mrze8BI0Vni+vN7w",
-        ] {
+        for text in ["", "A", "ASNFZ4mrze8BI0VniavN7x", "ASNFZ4mrze8BI0VniavN7w=", "ASNFZ4mrze8BI0Vni+vN7w"] {
             assert_eq!(parse_uuid(text), None, "{text}");
         }
     }
 
     #[test]
     fn folder_name_is_topic_dash_partition() {
-        assert_eq!(
-            TopicPartition::parse("a-b-12"),
-            Some(TopicPartition::new("a-b", 12))
-        );
+        assert_eq!(TopicPartition::parse("a-b-12"), Some(TopicPartition::new("a-b", 12)));
         for name in ["a", "-1", "a-", "a-b", "a--1x", "a-99999999999"] {
             assert_eq!(TopicPartition::parse(name), None, "{name}");
         }

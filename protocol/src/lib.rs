@@ -26,6 +26,4 @@ pub mod response;
 pub mod schema;
 
 pub use kafka_protocol::messages;
-pub use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
-};
+pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange};

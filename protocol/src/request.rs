@@ -31,9 +31,7 @@ impl RequestPrefix {
     /// # Errors
     /// Fewer than eight bytes.
     pub fn peek(frame: &[u8]) -> Result<Self, DecodeError> {
-        let prefix: &[u8; 8] = frame
-            .first_chunk()
-            .ok_or(DecodeError::ShortHeader(frame.len()))?;
+        let prefix: &[u8; 8] = frame.first_chunk().ok_or(DecodeError::ShortHeader(frame.len()))?;
         let [k0, k1, v0, v1, c0, c1, c2, c3] = *prefix;
         Ok(Self {
             api_key: i16::from_be_bytes([k0, k1]),
@@ -109,9 +107,7 @@ fn get_unsigned_varint(frame: &mut Bytes) -> Result<u32, DecodeError> {
     let mut value = 0u32;
     for shift in (0..35).step_by(7) {
         let byte = frame.try_get_u8().map_err(|_| DecodeError::TaggedFields)?;
-        value |= u32::from(byte & 0x7f)
-            .checked_shl(shift)
-            .ok_or(DecodeError::TaggedFields)?;
+        value |= u32::from(byte & 0x7f).checked_shl(shift).ok_or(DecodeError::TaggedFields)?;
         if byte & 0x80 == 0 {
             return Ok(value);
         }
@@ -127,10 +123,7 @@ fn get_unsigned_varint(frame: &mut Bytes) -> Result<u32, DecodeError> {
 /// # Errors
 /// The version is not decodable or the bytes are not such a body.
 pub fn decode_body<R: Request>(mut body: Bytes, version: i16) -> Result<R, DecodeError> {
-    R::decode(&mut body, version).map_err(|error| DecodeError::Body {
-        version,
-        message: format!("{error:#}"),
-    })
+    R::decode(&mut body, version).map_err(|error| DecodeError::Body { version, message: format!("{error:#}") })
 }
 
 #[cfg(test)]
@@ -178,9 +171,6 @@ mod tests {
     fn endless_varint_is_an_error() {
         let mut bytes = vec![0, 18, 0, 3, 0, 0, 0, 1, 0xff, 0xff];
         bytes.extend([0xff; 12]);
-        assert!(matches!(
-            parse_head(bytes.into()),
-            Err(DecodeError::TaggedFields)
-        ));
+        assert!(matches!(parse_head(bytes.into()), Err(DecodeError::TaggedFields)));
     }
 }

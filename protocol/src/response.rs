@@ -40,9 +40,7 @@ fn append<B: Encodable + HeaderVersion>(
     body: &B,
 ) -> Result<(), String> {
     let start = out.len();
-    let size = body
-        .compute_size(version)
-        .map_err(|error| format!("{error:#}"))?;
+    let size = body.compute_size(version).map_err(|error| format!("{error:#}"))?;
     out.reserve(size + 9);
     out.put_i32(0);
     ResponseHeader::default()
@@ -69,17 +67,10 @@ mod tests {
         let size = i32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]);
         assert_eq!(usize::try_from(size).unwrap(), frame.len() - 4);
         assert_eq!(&frame[4..8], &[0, 0, 0, 9]);
-        assert_eq!(
-            &frame[8..10],
-            &[0, 0],
-            "no tagged fields before the error code"
-        );
+        assert_eq!(&frame[8..10], &[0, 0], "no tagged fields before the error code");
 
         let mut flexible = BytesMut::new();
         encode(&mut flexible, 12, 9, &MetadataResponse::default()).unwrap();
-        assert_eq!(
-            flexible[8], 0,
-            "header version 1 ends with its tagged fields"
-        );
+        assert_eq!(flexible[8], 0, "header version 1 ends with its tagged fields");
     }
 }

@@ -28,10 +28,7 @@ impl Kafka {
         launch(&script, folder.path(), port)?;
         stop(&script, folder.path())?;
         launch(&script, folder.path(), port)?;
-        let pid = std::fs::read_to_string(folder.path().join("pid"))
-            .context("read Kafka's pid")?
-            .trim()
-            .parse()?;
+        let pid = std::fs::read_to_string(folder.path().join("pid")).context("read Kafka's pid")?.trim().parse()?;
         let mut kafka = Self {
             script,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -65,11 +62,7 @@ fn launch(script: &Path, folder: &Path, port: u16) -> Result<()> {
 }
 
 fn stop(script: &Path, folder: &Path) -> Result<()> {
-    let status = Command::new(script)
-        .arg("stop")
-        .arg("--dir")
-        .arg(folder)
-        .status()?;
+    let status = Command::new(script).arg("stop").arg("--dir").arg(folder).status()?;
     ensure!(status.success(), "Apache Kafka did not stop");
     Ok(())
 }

@@ -41,10 +41,7 @@ fn await_answer(address: SocketAddr, started: Instant, limit: Duration) -> Resul
     bail!("no answer from {address} after {limit:?}")
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "polling another process: there is nothing to wait on"
-)]
+#[allow(clippy::disallowed_methods, reason = "polling another process: there is nothing to wait on")]
 pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }

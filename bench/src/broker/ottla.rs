@@ -21,9 +21,7 @@ pub(crate) struct Ottla {
 impl Ottla {
     /// Builds the release binary of this checkout and returns its path.
     pub(crate) fn build() -> Result<PathBuf> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("the checkout")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout")?;
         let status = Command::new(env!("CARGO"))
             .args(["build", "--release", "--package", "ottla"])
             .current_dir(root)
@@ -60,12 +58,7 @@ impl Ottla {
             .spawn()
             .with_context(|| format!("start {}", binary.display()))?;
         let start_time = await_answer(address, started, Duration::from_secs(10))?;
-        Ok(Self {
-            child,
-            address,
-            start_time,
-            _folder: folder,
-        })
+        Ok(Self { child, address, start_time, _folder: folder })
     }
 }
 

@@ -2,9 +2,7 @@
 //! (`MetadataRecordSerde`, `AbstractApiMessageSerde`).
 
 use super::records::*;
-use crate::schema::{
-    DecodeError, EncodeError, Schema, SizeCounter, read_unsigned_varint, write_unsigned_varint,
-};
+use crate::schema::{DecodeError, EncodeError, Schema, SizeCounter, read_unsigned_varint, write_unsigned_varint};
 use bytes::{Bytes, BytesMut};
 
 /// The only frame that exists; 0 was the preview of Kafka 2.8.
@@ -163,11 +161,7 @@ impl MetadataRecord {
         Ok(out.freeze())
     }
 
-    fn write_value<S: crate::schema::Sink>(
-        &self,
-        version: i16,
-        out: &mut S,
-    ) -> Result<(), EncodeError> {
+    fn write_value<S: crate::schema::Sink>(&self, version: i16, out: &mut S) -> Result<(), EncodeError> {
         write_unsigned_varint(FRAME_VERSION, out);
         write_unsigned_varint(self.key() as u32, out);
         write_unsigned_varint(version as u32, out);

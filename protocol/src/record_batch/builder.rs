@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Attributes, BatchHeader, Codec, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, NO_TIMESTAMP,
-    TimestampType, compress, compute_crc,
+    Attributes, BatchHeader, Codec, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, NO_TIMESTAMP, TimestampType,
+    compress, compute_crc,
 };
 
 /// Collects records and builds one batch of them. Offsets count up from the base offset.
@@ -123,9 +123,7 @@ impl BatchBuilder {
     pub fn build(mut self) -> Bytes {
         let records = match self.codec {
             Codec::None => self.records.freeze(),
-            codec => compress(codec, &self.records)
-                .expect("compression into memory cannot fail")
-                .into(),
+            codec => compress(codec, &self.records).expect("compression into memory cannot fail").into(),
         };
         self.header.batch_length = (HEADER_SIZE - LOG_OVERHEAD + records.len()) as i32;
         self.header.crc = compute_crc(&self.header.write(), &records);
@@ -168,9 +166,7 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_back_in_every_codec() {
         for codec in Codec::ALL {
-            let mut builder = BatchBuilder::new(100, codec)
-                .leader_epoch(3)
-                .producer(7, 1, 0);
+            let mut builder = BatchBuilder::new(100, codec).leader_epoch(3).producer(7, 1, 0);
             let value = vec![b'v'; 5000];
             builder.append(1_000, None, None, &[]);
             let headers: &[(&[u8], Option<&[u8]>)] = &[(b"h", None), (b"h", Some(b"twice"))];
@@ -179,19 +175,12 @@ mod tests {
             check_crc(&batch).unwrap();
             let header = BatchHeader::read(&batch).unwrap();
             assert_eq!((header.max_timestamp, header.last_offset()), (1_000, 101));
-            let records: Vec<_> = Records::open(&batch, 1 << 20)
-                .unwrap()
-                .map(Result::unwrap)
-                .collect();
+            let records: Vec<_> = Records::open(&batch, 1 << 20).unwrap().map(Result::unwrap).collect();
             assert_eq!((records[0].offset, records[0].timestamp), (100, 1_000));
             assert_eq!((&records[0].key, &records[0].value), (&None, &None));
             assert_eq!((records[1].offset, records[1].timestamp), (101, 900));
             assert_eq!(records[1].value.as_deref(), Some(&value[..]));
-            let keys: Vec<_> = records[1]
-                .headers
-                .iter()
-                .map(|h| h.value.as_deref())
-                .collect();
+            let keys: Vec<_> = records[1].headers.iter().map(|h| h.value.as_deref()).collect();
             assert_eq!(keys, [None, Some(&b"twice"[..])]);
         }
     }

@@ -65,11 +65,7 @@ impl Attributes {
     }
 
     pub fn timestamp_type(self) -> TimestampType {
-        if self.0 & TIMESTAMP_TYPE_BIT == 0 {
-            TimestampType::CreateTime
-        } else {
-            TimestampType::LogAppendTime
-        }
+        if self.0 & TIMESTAMP_TYPE_BIT == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime }
     }
 
     #[must_use]
@@ -190,8 +186,7 @@ impl BatchHeader {
 
     /// Offset of the last record (inclusive). Saturates: a base offset near the maximum is a stranger's.
     pub fn last_offset(&self) -> i64 {
-        self.base_offset
-            .saturating_add(i64::from(self.last_offset_delta))
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 
     /// Offset after the last record.
@@ -230,19 +225,13 @@ pub fn compute_crc(head: &[u8; HEADER_SIZE], rest: &[u8]) -> u32 {
 /// # Errors
 /// Fewer bytes than a header has, or another CRC than the one stored.
 pub fn check_crc(batch: &[u8]) -> Result<(), BatchError> {
-    let stored = batch
-        .get(CRC_POSITION..)
-        .and_then(|bytes| bytes.first_chunk::<4>())
-        .map(|bytes| u32::from_be_bytes(*bytes));
+    let stored =
+        batch.get(CRC_POSITION..).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_be_bytes(*bytes));
     let (Some(stored), Some(covered)) = (stored, batch.get(CRC_START..)) else {
         return Err(BatchError::Short(batch.len()));
     };
     let computed = crc32c::crc32c(covered);
-    if stored == computed {
-        Ok(())
-    } else {
-        Err(BatchError::Crc { stored, computed })
-    }
+    if stored == computed { Ok(()) } else { Err(BatchError::Crc { stored, computed }) }
 }
 
 #[cfg(test)]
@@ -277,10 +266,7 @@ mod tests {
     #[test]
     fn sequence_wraps_to_zero_after_the_maximum() {
         assert_eq!(header().last_sequence(), 1);
-        let plain = BatchHeader {
-            base_sequence: -1,
-            ..header()
-        };
+        let plain = BatchHeader { base_sequence: -1, ..header() };
         assert_eq!(plain.last_sequence(), -1);
     }
 
@@ -296,28 +282,13 @@ mod tests {
     #[test]
     fn hostile_headers_are_refused() {
         assert_eq!(BatchHeader::read(&[0; 60]), Err(BatchError::Short(60)));
-        let short = BatchHeader {
-            batch_length: 48,
-            ..header()
-        };
-        assert_eq!(
-            BatchHeader::read(&short.write()),
-            Err(BatchError::Length(48))
-        );
-        let negative = BatchHeader {
-            batch_length: -1,
-            ..header()
-        };
+        let short = BatchHeader { batch_length: 48, ..header() };
+        assert_eq!(BatchHeader::read(&short.write()), Err(BatchError::Length(48)));
+        let negative = BatchHeader { batch_length: -1, ..header() };
         assert!(BatchHeader::read(&negative.write()).is_err());
-        let old = BatchHeader {
-            magic: 1,
-            ..header()
-        };
+        let old = BatchHeader { magic: 1, ..header() };
         assert_eq!(BatchHeader::read(&old.write()), Err(BatchError::Magic(1)));
-        let far = BatchHeader {
-            base_offset: i64::MAX,
-            ..header()
-        };
+        let far = BatchHeader { base_offset: i64::MAX, ..header() };
         assert_eq!(far.next_offset(), i64::MAX);
     }
 }

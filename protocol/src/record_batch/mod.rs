@@ -20,10 +20,8 @@ pub use batches::Batches;
 pub use builder::BatchBuilder;
 pub use compression::{Codec, compress, decompressor};
 pub use header::{
-    Attributes, BatchError, BatchHeader, CRC_START, HEADER_SIZE, LOG_OVERHEAD, MAGIC,
-    NO_PRODUCER_ID, NO_TIMESTAMP, TimestampType, check_crc, compute_crc,
+    Attributes, BatchError, BatchHeader, CRC_START, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, NO_TIMESTAMP,
+    TimestampType, check_crc, compute_crc,
 };
 pub use record::{Header, Record, RecordError, Records};
-pub use validate::{
-    InvalidBatch, InvalidReason, ProduceRules, ValidatedBatch, expansion_limit, validate,
-};
+pub use validate::{InvalidBatch, InvalidReason, ProduceRules, ValidatedBatch, expansion_limit, validate};

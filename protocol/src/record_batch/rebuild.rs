@@ -17,11 +17,8 @@ pub(super) fn rebuild(
     limit: usize,
 ) -> Result<Bytes, BatchError> {
     let header = BatchHeader::read(batch)?;
-    let mut builder = BatchBuilder::new(0, codec).producer(
-        header.producer_id,
-        header.producer_epoch,
-        header.base_sequence,
-    );
+    let mut builder =
+        BatchBuilder::new(0, codec).producer(header.producer_id, header.producer_epoch, header.base_sequence);
     if header.attributes.is_transactional() {
         builder = builder.transactional();
     }
@@ -30,17 +27,9 @@ pub(super) fn rebuild(
     }
     for record in Records::open(batch, limit)? {
         let record = record?;
-        let headers: Vec<(&[u8], Option<&[u8]>)> = record
-            .headers
-            .iter()
-            .map(|header| (&header.key[..], header.value.as_deref()))
-            .collect();
-        builder.append(
-            record.timestamp,
-            record.key.as_deref(),
-            record.value.as_deref(),
-            &headers,
-        );
+        let headers: Vec<(&[u8], Option<&[u8]>)> =
+            record.headers.iter().map(|header| (&header.key[..], header.value.as_deref())).collect();
+        builder.append(record.timestamp, record.key.as_deref(), record.value.as_deref(), &headers);
     }
     Ok(builder.build())
 }

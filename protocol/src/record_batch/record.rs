@@ -23,9 +23,7 @@ pub enum RecordError {
         "Invalid record size: expected {size} bytes in record payload, but instead the buffer has only {remaining} remaining bytes."
     )]
     Truncated { size: usize, remaining: usize },
-    #[error(
-        "Invalid record size: expected to read {size} bytes in record payload, but instead read {read}"
-    )]
+    #[error("Invalid record size: expected to read {size} bytes in record payload, but instead read {read}")]
     Size { size: u64, read: u64 },
     #[error("Found invalid record size {0}")]
     NegativeSize(i32),
@@ -70,10 +68,7 @@ pub(super) struct SliceSource<'a> {
 
 impl<'a> SliceSource<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            length: bytes.len(),
-        }
+        Self { bytes, length: bytes.len() }
     }
 }
 
@@ -216,16 +211,9 @@ pub(super) fn walk(source: &mut impl Source) -> Result<Shape, RecordError> {
     skip_headers(source)?;
     let read = source.taken() - start;
     if read != size as u64 {
-        return Err(RecordError::Size {
-            size: size as u64,
-            read,
-        });
+        return Err(RecordError::Size { size: size as u64, read });
     }
-    Ok(Shape {
-        timestamp_delta,
-        offset_delta,
-        has_key: key_size >= 0,
-    })
+    Ok(Shape { timestamp_delta, offset_delta, has_key: key_size >= 0 })
 }
 
 /// A negative size is null.
@@ -321,11 +309,7 @@ impl Records {
             Codec::None => stored,
             codec => decompress(codec, &stored, limit)?,
         };
-        Ok(Self {
-            header,
-            payload,
-            left: header.record_count,
-        })
+        Ok(Self { header, payload, left: header.record_count })
     }
 
     fn next_record(&mut self) -> Result<Record, RecordError> {
@@ -347,10 +331,7 @@ impl Records {
             headers.push(Header { key, value });
         }
         Ok(Record {
-            offset: self
-                .header
-                .base_offset
-                .wrapping_add(i64::from(shape.offset_delta)),
+            offset: self.header.base_offset.wrapping_add(i64::from(shape.offset_delta)),
             timestamp: self.timestamp(shape.timestamp_delta),
             key,
             value,
@@ -431,9 +412,7 @@ pub(super) fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Byt
         .read_to_end(&mut out)
         .map_err(undecodable)?;
     if out.len() > limit {
-        return Err(RecordError::Expanded {
-            limit: limit as u64,
-        });
+        return Err(RecordError::Expanded { limit: limit as u64 });
     }
     Ok(out.into())
 }

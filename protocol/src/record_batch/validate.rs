@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::rebuild::rebuild;
 use super::record::{Shape, SliceSource, Source, StreamSource, walk};
 use super::{
-    BatchError, BatchHeader, Codec, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_TIMESTAMP, RecordError,
-    TimestampType, check_crc, compute_crc,
+    BatchError, BatchHeader, Codec, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_TIMESTAMP, RecordError, TimestampType,
+    check_crc, compute_crc,
 };
 use crate::ids::TopicPartition;
 
@@ -69,20 +69,14 @@ pub struct InvalidBatch {
 
 impl InvalidBatch {
     fn new(reason: InvalidReason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            record_errors: Vec::new(),
-        }
+        Self { reason, message: message.into(), record_errors: Vec::new() }
     }
 }
 
 impl From<BatchError> for InvalidBatch {
     fn from(error: BatchError) -> Self {
         let reason = match error {
-            BatchError::Short(_) | BatchError::Length(_) | BatchError::Magic(_) => {
-                InvalidReason::Corrupt
-            }
+            BatchError::Short(_) | BatchError::Length(_) | BatchError::Magic(_) => InvalidReason::Corrupt,
             BatchError::Crc { .. } => InvalidReason::Corrupt,
             BatchError::UnknownCodec(_) | BatchError::Record(_) => InvalidReason::InvalidRecord,
         };
@@ -167,10 +161,7 @@ pub fn validate(
             validated.bytes.len(),
             rules.segment_bytes
         );
-        return Err(InvalidBatch::new(
-            InvalidReason::RecordListTooLarge,
-            message,
-        ));
+        return Err(InvalidBatch::new(InvalidReason::RecordListTooLarge, message));
     }
     Ok(validated)
 }
@@ -186,9 +177,7 @@ fn single_batch(records: Bytes, api_version: i16) -> Result<Bytes, InvalidBatch>
     };
     let magic = records[HEADER_UP_TO_MAGIC - 1] as i8;
     if magic != MAGIC {
-        return Err(invalid(
-            "are only allowed to contain record batches with magic version 2",
-        ));
+        return Err(invalid("are only allowed to contain record batches with magic version 2"));
     }
     if let Some(attributes) = records.get(21..23)
         && api_version < FIRST_ZSTD_VERSION
@@ -199,9 +188,7 @@ fn single_batch(records: Bytes, api_version: i16) -> Result<Bytes, InvalidBatch>
         return Err(error);
     }
     if batch_size(&records[size..])?.is_some() {
-        return Err(invalid(
-            "are only allowed to contain exactly one record batch per partition",
-        ));
+        return Err(invalid("are only allowed to contain exactly one record batch per partition"));
     }
     Ok(records.slice(..size))
 }
@@ -244,19 +231,12 @@ fn check_envelope(
     }
     check_size(batch.len(), rules, partition)?;
     check_crc(batch).map_err(|error| {
-        InvalidBatch::new(
-            InvalidReason::Corrupt,
-            format!("{error} in topic partition {partition}."),
-        )
+        InvalidBatch::new(InvalidReason::Corrupt, format!("{error} in topic partition {partition}."))
     })?;
     Ok(header)
 }
 
-fn check_size(
-    size: usize,
-    rules: &ProduceRules,
-    partition: &TopicPartition,
-) -> Result<(), InvalidBatch> {
+fn check_size(size: usize, rules: &ProduceRules, partition: &TopicPartition) -> Result<(), InvalidBatch> {
     if size <= rules.max_message_bytes {
         return Ok(());
     }
@@ -274,17 +254,13 @@ fn check_counts(header: &BatchHeader) -> Result<(), InvalidBatch> {
     let (base, last) = (header.base_offset, header.last_offset());
     let count = header.record_count;
     if last < base {
-        return invalid(format!(
-            "Batch has an invalid offset range: [{base}, {last}]"
-        ));
+        return invalid(format!("Batch has an invalid offset range: [{base}, {last}]"));
     }
     if count <= 0 {
         return invalid(format!("Invalid reported count for record batch: {count}"));
     }
     if last - base + 1 != i64::from(count) {
-        return invalid(format!(
-            "Inconsistent batch offset range [{base}, {last}] and count of records {count}"
-        ));
+        return invalid(format!("Inconsistent batch offset range [{base}, {last}] and count of records {count}"));
     }
     if header.attributes.is_control() {
         return invalid("Clients are not allowed to write control records".to_owned());
@@ -314,13 +290,7 @@ fn summarize(
     now_ms: i64,
 ) -> Result<Summary, InvalidBatch> {
     let records = &batch[HEADER_SIZE..];
-    let inspector = Inspector {
-        header,
-        rules,
-        partition,
-        now_ms,
-        errors: Vec::new(),
-    };
+    let inspector = Inspector { header, rules, partition, now_ms, errors: Vec::new() };
     match codec {
         Codec::None => inspector.walk_all(&mut SliceSource::new(records)),
         codec => {
@@ -347,10 +317,7 @@ struct RecordFault {
 
 impl Inspector<'_> {
     fn walk_all(mut self, source: &mut impl Source) -> Result<Summary, InvalidBatch> {
-        let mut summary = Summary {
-            max_timestamp: NO_TIMESTAMP,
-            consecutive: true,
-        };
+        let mut summary = Summary { max_timestamp: NO_TIMESTAMP, consecutive: true };
         for index in 0..self.header.record_count {
             let shape = walk(source)?;
             let timestamp = self.timestamp(&shape);
@@ -361,20 +328,13 @@ impl Inspector<'_> {
         if !source.is_at_end()? {
             return Err(RecordError::Remaining.into());
         }
-        if self.errors.is_empty() {
-            Ok(summary)
-        } else {
-            Err(self.refuse())
-        }
+        if self.errors.is_empty() { Ok(summary) } else { Err(self.refuse()) }
     }
 
     #[inline]
     fn timestamp(&self, shape: &Shape) -> i64 {
         match self.header.attributes.timestamp_type() {
-            TimestampType::CreateTime => self
-                .header
-                .base_timestamp
-                .wrapping_add(shape.timestamp_delta),
+            TimestampType::CreateTime => self.header.base_timestamp.wrapping_add(shape.timestamp_delta),
             TimestampType::LogAppendTime => self.header.max_timestamp,
         }
     }
@@ -382,14 +342,10 @@ impl Inspector<'_> {
     #[inline]
     fn check(&mut self, index: i32, shape: &Shape, timestamp: i64) {
         if self.rules.compacted && !shape.has_key {
-            let message = format!(
-                "Compacted topic cannot accept message without key in topic partition {}.",
-                self.partition
-            );
+            let message =
+                format!("Compacted topic cannot accept message without key in topic partition {}.", self.partition);
             self.fault(index, InvalidReason::InvalidRecord, message);
-        } else if self.rules.timestamp_type == TimestampType::CreateTime
-            && timestamp != NO_TIMESTAMP
-        {
+        } else if self.rules.timestamp_type == TimestampType::CreateTime && timestamp != NO_TIMESTAMP {
             self.check_range(index, shape, timestamp);
         } else if self.header.attributes.timestamp_type() == TimestampType::LogAppendTime {
             let message = format!(
@@ -420,29 +376,17 @@ impl Inspector<'_> {
 
     #[cold]
     fn fault(&mut self, index: i32, reason: InvalidReason, message: String) {
-        self.errors.push(RecordFault {
-            index,
-            reason,
-            message,
-        });
+        self.errors.push(RecordFault { index, reason, message });
     }
 
     /// `LogValidator.processRecordErrors`: one bad timestamp decides the code of the batch.
     fn refuse(self) -> InvalidBatch {
-        let by_time = self
-            .errors
-            .iter()
-            .any(|fault| fault.reason == InvalidReason::InvalidTimestamp);
+        let by_time = self.errors.iter().any(|fault| fault.reason == InvalidReason::InvalidTimestamp);
         let (reason, message) = if by_time {
             let text = "One or more records have been rejected due to invalid timestamp";
             (InvalidReason::InvalidTimestamp, text.to_owned())
         } else {
-            let shown: Vec<&str> = self
-                .errors
-                .iter()
-                .take(SHOWN_ERRORS)
-                .map(|fault| fault.message.as_str())
-                .collect();
+            let shown: Vec<&str> = self.errors.iter().take(SHOWN_ERRORS).map(|fault| fault.message.as_str()).collect();
             let text = format!(
                 "One or more records have been rejected due to {} record errors in total, and only showing the \
                  first three errors at most: [{}]",
@@ -452,11 +396,7 @@ impl Inspector<'_> {
             (InvalidReason::InvalidRecord, text)
         };
         let record_errors = self.errors.into_iter().map(|f| (f.index, f.message));
-        InvalidBatch {
-            reason,
-            message,
-            record_errors: record_errors.collect(),
-        }
+        InvalidBatch { reason, message, record_errors: record_errors.collect() }
     }
 }
 

@@ -45,10 +45,7 @@ impl FieldSpec {
     /// The form of the field's value in a struct of form `form`.
     #[must_use]
     pub const fn form(&self, form: Form) -> Form {
-        Form {
-            nullable: self.nullable.contains(form.version),
-            ..form
-        }
+        Form { nullable: self.nullable.contains(form.version), ..form }
     }
 }
 
@@ -81,15 +78,10 @@ pub fn write_field<T: Wire + PartialEq, S: Sink>(
     out: &mut S,
 ) -> Result<(), EncodeError> {
     if field.is_plain(form) {
-        return value
-            .write(field.form(form), out)
-            .map_err(|error| error.in_field(field.name));
+        return value.write(field.form(form), out).map_err(|error| error.in_field(field.name));
     }
     if field.is_refused(form) && value != default {
-        return Err(EncodeError::NotInVersion {
-            field: field.name,
-            version: form.version,
-        });
+        return Err(EncodeError::NotInVersion { field: field.name, version: form.version });
     }
     Ok(())
 }
@@ -112,11 +104,7 @@ pub fn write_tagged_field<T: Wire + PartialEq, S: Sink>(
     let size = SizeCounter::of(|counter| value.write(field.form(form), counter)).map_err(name)?;
     let limit = i32::MAX as usize;
     if size > limit {
-        return Err(EncodeError::TooLong {
-            field: field.name,
-            length: size,
-            limit,
-        });
+        return Err(EncodeError::TooLong { field: field.name, length: size, limit });
     }
     write_unsigned_varint(field.tag, out);
     write_unsigned_varint(size as u32, out);
@@ -127,11 +115,7 @@ pub fn write_tagged_field<T: Wire + PartialEq, S: Sink>(
 ///
 /// # Errors
 /// If the bytes are not such a value.
-pub fn read_field<T: Wire>(
-    field: &FieldSpec,
-    form: Form,
-    input: &mut Bytes,
-) -> Result<T, DecodeError> {
+pub fn read_field<T: Wire>(field: &FieldSpec, form: Form, input: &mut Bytes) -> Result<T, DecodeError> {
     T::read(field.form(form), input).map_err(|error| error.in_field(field.name))
 }
 
@@ -139,11 +123,7 @@ pub fn read_field<T: Wire>(
 ///
 /// # Errors
 /// As [`Wire::write`].
-pub fn write_nullable_struct<T: Wire, S: Sink>(
-    value: Option<&T>,
-    form: Form,
-    out: &mut S,
-) -> Result<(), EncodeError> {
+pub fn write_nullable_struct<T: Wire, S: Sink>(value: Option<&T>, form: Form, out: &mut S) -> Result<(), EncodeError> {
     let Some(value) = value else {
         return (-1_i8).write(form, out);
     };
@@ -155,10 +135,7 @@ pub fn write_nullable_struct<T: Wire, S: Sink>(
 ///
 /// # Errors
 /// As [`Wire::read`].
-pub fn read_nullable_struct<T: Wire>(
-    form: Form,
-    input: &mut Bytes,
-) -> Result<Option<T>, DecodeError> {
+pub fn read_nullable_struct<T: Wire>(form: Form, input: &mut Bytes) -> Result<Option<T>, DecodeError> {
     let present = i8::read(form, input)? >= 0;
     present.then(|| T::read(form.inside(), input)).transpose()
 }
@@ -176,11 +153,7 @@ pub fn read_tagged_fields(
         let tag = read_unsigned_varint(input)?;
         let size = read_unsigned_varint(input)? as usize;
         if size > input.len() {
-            return Err(Cause::Truncated {
-                needed: size,
-                remaining: input.len(),
-            }
-            .into());
+            return Err(Cause::Truncated { needed: size, remaining: input.len() }.into());
         }
         let mut content = input.split_to(size);
         if visit(tag, &mut content)? && !content.is_empty() {

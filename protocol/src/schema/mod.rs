@@ -67,8 +67,8 @@ mod wire;
 
 pub use error::{Cause, DecodeError, EncodeError};
 pub use field::{
-    FieldSpec, read_field, read_nullable_struct, read_tagged_fields, tags_ascend, write_field,
-    write_nullable_struct, write_tagged_field,
+    FieldSpec, read_field, read_nullable_struct, read_tagged_fields, tags_ascend, write_field, write_nullable_struct,
+    write_tagged_field,
 };
 pub use size::{Sink, SizeCounter};
 pub use versions::Versions;

@@ -24,9 +24,7 @@ impl SizeCounter {
     ///
     /// # Errors
     /// That of `encode`.
-    pub fn of(
-        encode: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
-    ) -> Result<usize, EncodeError> {
+    pub fn of(encode: impl FnOnce(&mut Self) -> Result<(), EncodeError>) -> Result<usize, EncodeError> {
         let mut counter = Self(0);
         encode(&mut counter)?;
         Ok(counter.0)

@@ -26,18 +26,12 @@ impl Versions {
         }
         if bytes[at] == b'+' {
             assert!(at + 1 == bytes.len(), "nothing may follow the plus");
-            return Self {
-                first,
-                last: i16::MAX,
-            };
+            return Self { first, last: i16::MAX };
         }
         assert!(bytes[at] == b'-', "versions are `0+`, `1-3` or `2`");
         at += 1;
         let (last, end) = number(bytes, at);
-        assert!(
-            end == bytes.len() && first <= last,
-            "versions are `0+`, `1-3` or `2`"
-        );
+        assert!(end == bytes.len() && first <= last, "versions are `0+`, `1-3` or `2`");
         Self { first, last }
     }
 
@@ -47,11 +41,7 @@ impl Versions {
     /// As [`Versions::parse`].
     #[must_use]
     pub const fn parse_optional(texts: &[&str]) -> Self {
-        if texts.is_empty() {
-            Self::NONE
-        } else {
-            Self::parse(texts[0])
-        }
+        if texts.is_empty() { Self::NONE } else { Self::parse(texts[0]) }
     }
 
     /// Whether `version` is in the range.

@@ -21,10 +21,7 @@ impl Form {
     /// The form of something inside a value: an element or a field, never null unless it says so.
     #[must_use]
     pub const fn inside(self) -> Self {
-        Self {
-            nullable: false,
-            ..self
-        }
+        Self { nullable: false, ..self }
     }
 }
 
@@ -49,11 +46,7 @@ pub trait WireNullable: Wire {
     ///
     /// # Errors
     /// As [`Wire::write`].
-    fn write_nullable<S: Sink>(
-        value: Option<&Self>,
-        form: Form,
-        out: &mut S,
-    ) -> Result<(), EncodeError>;
+    fn write_nullable<S: Sink>(value: Option<&Self>, form: Form, out: &mut S) -> Result<(), EncodeError>;
 
     /// Takes the value, or null, off the front of `input`.
     ///
@@ -79,10 +72,7 @@ pub trait Schema: Wire {
     /// If there is no such version, or it cannot carry a field that is set.
     fn encode<S: Sink>(&self, version: i16, out: &mut S) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(version) {
-            return Err(EncodeError::UnsupportedVersion {
-                message: Self::NAME,
-                version,
-            });
+            return Err(EncodeError::UnsupportedVersion { message: Self::NAME, version });
         }
         self.write(form_of::<Self>(version), out)
     }
@@ -101,25 +91,15 @@ pub trait Schema: Wire {
     /// If there is no such version, or the bytes are not such a message.
     fn decode(version: i16, input: &mut Bytes) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(version) {
-            let cause = Cause::UnsupportedVersion {
-                version,
-                versions: Self::VERSIONS,
-            };
-            return Err(DecodeError {
-                field: Self::NAME,
-                cause,
-            });
+            let cause = Cause::UnsupportedVersion { version, versions: Self::VERSIONS };
+            return Err(DecodeError { field: Self::NAME, cause });
         }
         Self::read(form_of::<Self>(version), input).map_err(|error| error.in_field(Self::NAME))
     }
 }
 
 fn form_of<M: Schema>(version: i16) -> Form {
-    Form {
-        version,
-        flexible: M::FLEXIBLE.contains(version),
-        nullable: false,
-    }
+    Form { version, flexible: M::FLEXIBLE.contains(version), nullable: false }
 }
 
 /// Appends `value` in base 128, low digits first.
@@ -152,10 +132,7 @@ pub fn read_unsigned_varint(input: &mut Bytes) -> Result<u32, DecodeError> {
 
 /// Takes `N` bytes off the front of `input`.
 fn take<const N: usize>(input: &mut Bytes) -> Result<[u8; N], DecodeError> {
-    let bytes = *input.first_chunk().ok_or(Cause::Truncated {
-        needed: N,
-        remaining: input.len(),
-    })?;
+    let bytes = *input.first_chunk().ok_or(Cause::Truncated { needed: N, remaining: input.len() })?;
     input.advance(N);
     Ok(bytes)
 }
@@ -163,11 +140,7 @@ fn take<const N: usize>(input: &mut Bytes) -> Result<[u8; N], DecodeError> {
 /// Takes `size` bytes off the front of `input`, as a slice of it.
 fn take_slice(input: &mut Bytes, size: usize) -> Result<Bytes, DecodeError> {
     if size > input.len() {
-        return Err(Cause::Truncated {
-            needed: size,
-            remaining: input.len(),
-        }
-        .into());
+        return Err(Cause::Truncated { needed: size, remaining: input.len() }.into());
     }
     Ok(input.split_to(size))
 }
@@ -191,30 +164,18 @@ fn write_length<S: Sink>(
         LengthWidth::Int => i32::MAX as usize - 1,
     };
     if let Some(length) = length.filter(|length| *length > limit) {
-        return Err(EncodeError::TooLong {
-            field: "",
-            length,
-            limit,
-        });
+        return Err(EncodeError::TooLong { field: "", length, limit });
     }
     match (form.flexible, width) {
         (true, _) => write_unsigned_varint(length.map_or(0, |length| length as u32 + 1), out),
-        (false, LengthWidth::Short) => {
-            out.put(&length.map_or(-1, |length| length as i16).to_be_bytes())
-        }
-        (false, LengthWidth::Int) => {
-            out.put(&length.map_or(-1, |length| length as i32).to_be_bytes())
-        }
+        (false, LengthWidth::Short) => out.put(&length.map_or(-1, |length| length as i16).to_be_bytes()),
+        (false, LengthWidth::Int) => out.put(&length.map_or(-1, |length| length as i32).to_be_bytes()),
     }
     Ok(())
 }
 
 /// Takes a length, `None` for null.
-fn read_length(
-    width: LengthWidth,
-    form: Form,
-    input: &mut Bytes,
-) -> Result<Option<usize>, DecodeError> {
+fn read_length(width: LengthWidth, form: Form, input: &mut Bytes) -> Result<Option<usize>, DecodeError> {
     if form.flexible {
         return Ok((read_unsigned_varint(input)? as usize).checked_sub(1));
     }
@@ -285,33 +246,18 @@ macro_rules! non_null_of_nullable {
 
 non_null_of_nullable!(Arc<str>; StrBytes; Bytes; Vec<T>, T;);
 
-fn write_bytes<S: Sink>(
-    bytes: Option<&[u8]>,
-    width: LengthWidth,
-    form: Form,
-    out: &mut S,
-) -> Result<(), EncodeError> {
+fn write_bytes<S: Sink>(bytes: Option<&[u8]>, width: LengthWidth, form: Form, out: &mut S) -> Result<(), EncodeError> {
     write_length(bytes.map(<[u8]>::len), width, form, out)?;
     out.put(bytes.unwrap_or_default());
     Ok(())
 }
 
-fn read_bytes(
-    width: LengthWidth,
-    form: Form,
-    input: &mut Bytes,
-) -> Result<Option<Bytes>, DecodeError> {
-    read_length(width, form, input)?
-        .map(|size| take_slice(input, size))
-        .transpose()
+fn read_bytes(width: LengthWidth, form: Form, input: &mut Bytes) -> Result<Option<Bytes>, DecodeError> {
+    read_length(width, form, input)?.map(|size| take_slice(input, size)).transpose()
 }
 
 impl WireNullable for Bytes {
-    fn write_nullable<S: Sink>(
-        value: Option<&Self>,
-        form: Form,
-        out: &mut S,
-    ) -> Result<(), EncodeError> {
+    fn write_nullable<S: Sink>(value: Option<&Self>, form: Form, out: &mut S) -> Result<(), EncodeError> {
         write_bytes(value.map(AsRef::as_ref), LengthWidth::Int, form, out)
     }
 
@@ -321,64 +267,31 @@ impl WireNullable for Bytes {
 }
 
 impl WireNullable for StrBytes {
-    fn write_nullable<S: Sink>(
-        value: Option<&Self>,
-        form: Form,
-        out: &mut S,
-    ) -> Result<(), EncodeError> {
-        write_bytes(
-            value.map(|text| text.as_bytes()),
-            LengthWidth::Short,
-            form,
-            out,
-        )
+    fn write_nullable<S: Sink>(value: Option<&Self>, form: Form, out: &mut S) -> Result<(), EncodeError> {
+        write_bytes(value.map(|text| text.as_bytes()), LengthWidth::Short, form, out)
     }
 
     fn read_nullable(form: Form, input: &mut Bytes) -> Result<Option<Self>, DecodeError> {
         let bytes = read_bytes(LengthWidth::Short, form, input)?;
-        bytes
-            .map(|bytes| StrBytes::from_utf8(bytes).map_err(|_| Cause::NotUtf8.into()))
-            .transpose()
+        bytes.map(|bytes| StrBytes::from_utf8(bytes).map_err(|_| Cause::NotUtf8.into())).transpose()
     }
 }
 
 impl WireNullable for Arc<str> {
-    fn write_nullable<S: Sink>(
-        value: Option<&Self>,
-        form: Form,
-        out: &mut S,
-    ) -> Result<(), EncodeError> {
-        write_bytes(
-            value.map(|text| text.as_bytes()),
-            LengthWidth::Short,
-            form,
-            out,
-        )
+    fn write_nullable<S: Sink>(value: Option<&Self>, form: Form, out: &mut S) -> Result<(), EncodeError> {
+        write_bytes(value.map(|text| text.as_bytes()), LengthWidth::Short, form, out)
     }
 
     fn read_nullable(form: Form, input: &mut Bytes) -> Result<Option<Self>, DecodeError> {
         let bytes = read_bytes(LengthWidth::Short, form, input)?;
-        bytes
-            .map(|bytes| {
-                str::from_utf8(&bytes)
-                    .map(Arc::from)
-                    .map_err(|_| Cause::NotUtf8.into())
-            })
-            .transpose()
+        bytes.map(|bytes| str::from_utf8(&bytes).map(Arc::from).map_err(|_| Cause::NotUtf8.into())).transpose()
     }
 }
 
 impl<T: Wire> WireNullable for Vec<T> {
-    fn write_nullable<S: Sink>(
-        value: Option<&Self>,
-        form: Form,
-        out: &mut S,
-    ) -> Result<(), EncodeError> {
+    fn write_nullable<S: Sink>(value: Option<&Self>, form: Form, out: &mut S) -> Result<(), EncodeError> {
         write_length(value.map(Vec::len), LengthWidth::Int, form, out)?;
-        value
-            .into_iter()
-            .flatten()
-            .try_for_each(|element| element.write(form.inside(), out))
+        value.into_iter().flatten().try_for_each(|element| element.write(form.inside(), out))
     }
 
     fn read_nullable(form: Form, input: &mut Bytes) -> Result<Option<Self>, DecodeError> {
@@ -403,18 +316,11 @@ impl<T: WireNullable> Wire for Option<T> {
         match self {
             value if form.nullable => T::write_nullable(value.as_ref(), form, out),
             Some(value) => value.write(form, out),
-            None => Err(EncodeError::Null {
-                field: "",
-                version: form.version,
-            }),
+            None => Err(EncodeError::Null { field: "", version: form.version }),
         }
     }
 
     fn read(form: Form, input: &mut Bytes) -> Result<Self, DecodeError> {
-        if form.nullable {
-            T::read_nullable(form, input)
-        } else {
-            T::read(form, input).map(Some)
-        }
+        if form.nullable { T::read_nullable(form, input) } else { T::read(form, input).map(Some) }
     }
 }
