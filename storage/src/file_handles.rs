@@ -1,0 +1,176 @@
+//! Open files under a budget: an idle segment has none, a used one keeps its own until others need the room.
+
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::file_system::{File, FileSystem, OpenMode};
+use crate::slot_cache::{Evict, Slot, SlotCache};
+
+/// Descriptors left to connections, maps and everything else when the budget comes from the process's limit.
+const RESERVED_DESCRIPTORS: u64 = 2_048;
+/// The least budget, however low the limit.
+const MIN_BUDGET: usize = 64;
+
+/// A segment's place for one open file.
+#[derive(Clone, Debug, Default)]
+pub struct FileSlot {
+    slot: Arc<Slot<Arc<TrackedFile>>>,
+}
+
+impl FileSlot {
+    /// Lets go of the file; readers that hold it keep it open. What was written and not synced stays unsynced.
+    pub fn close(&self) {
+        drop(self.slot.take());
+    }
+}
+
+/// All open files of a process's log directories.
+///
+/// A file with unsynced writes is not closed to make room, since the kernel reports a failed write-back to handles
+/// that were open then; when every file is such a one, it is synced first.
+#[derive(Debug)]
+pub struct FileHandles {
+    file_system: Arc<dyn FileSystem>,
+    cache: SlotCache<Arc<TrackedFile>>,
+}
+
+impl FileHandles {
+    /// Handles of `file_system`, at most `budget` of them at a time that could be closed.
+    pub fn new(file_system: Arc<dyn FileSystem>, budget: usize) -> Arc<Self> {
+        Arc::new(Self { file_system, cache: SlotCache::new(budget) })
+    }
+
+    /// The budget that the process's limit of open files (`RLIMIT_NOFILE`, soft) allows: all but 2,048 of them, at
+    /// least half of them.
+    pub fn default_budget() -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        budget_under(limit)
+    }
+
+    /// Changes the budget; files over it are closed as others are opened.
+    pub fn set_budget(&self, budget: usize) {
+        self.cache.set_budget(budget);
+    }
+
+    /// The file system the handles are of.
+    pub fn file_system(&self) -> &Arc<dyn FileSystem> {
+        &self.file_system
+    }
+
+    /// How many files are open, about: those closed by their owner count until room is made the next time.
+    pub fn open_count(&self) -> usize {
+        self.cache.filled()
+    }
+
+    /// The slot's file, opened by `path` and `mode` when it is not. The file stays usable as long as the caller holds it.
+    ///
+    /// # Errors
+    /// Those of [`FileSystem::open`].
+    pub fn get(&self, slot: &FileSlot, path: impl FnOnce() -> PathBuf, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        self.cache.with(&slot.slot, || self.open(path(), mode), |file| Arc::clone(file) as Arc<dyn File>)
+    }
+
+    fn open(&self, path: PathBuf, mode: OpenMode) -> io::Result<Arc<TrackedFile>> {
+        loop {
+            match self.file_system.open(&path, mode) {
+                Ok(file) => return Ok(Arc::new(TrackedFile::new(file))),
+                Err(error) if is_out_of_descriptors(&error) && self.cache.evict_one() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn budget_under(limit: Option<u64>) -> usize {
+    let limit = limit.unwrap_or(1 << 20);
+    let budget = limit.saturating_sub(RESERVED_DESCRIPTORS).max(limit / 2);
+    usize::try_from(budget).unwrap_or(usize::MAX).max(MIN_BUDGET)
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// A file that knows whether it has unsynced writes, and that refuses everything after a failed sync.
+#[derive(Debug)]
+struct TrackedFile {
+    file: Arc<dyn File>,
+    dirty: AtomicBool,
+    sync_failed: AtomicBool,
+}
+
+impl TrackedFile {
+    fn new(file: Arc<dyn File>) -> Self {
+        Self { file, dirty: AtomicBool::new(false), sync_failed: AtomicBool::new(false) }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.sync_failed.load(Ordering::Acquire) {
+            Err(io::Error::other("an earlier sync of this file failed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs a change. The mark is set before, so that the file is not closed meanwhile, and after, since a sync that
+    /// ran meanwhile may have cleared it without covering the change.
+    fn change(&self, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.check()?;
+        self.dirty.store(true, Ordering::Release);
+        let result = change();
+        self.dirty.store(true, Ordering::Release);
+        result
+    }
+}
+
+impl Evict for Arc<TrackedFile> {
+    fn is_idle(&self) -> bool {
+        !self.dirty.load(Ordering::Acquire)
+    }
+
+    fn settle(&self) -> bool {
+        self.sync_data().is_ok()
+    }
+}
+
+impl File for TrackedFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, position)
+    }
+
+    fn read_resident_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_resident_at(buffer, position)
+    }
+
+    fn read_uncached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_uncached_at(buffer, position)
+    }
+
+    fn write_all_vectored_at(&self, buffers: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.change(|| self.file.write_all_vectored_at(buffers, position))
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        self.change(|| self.file.truncate(size))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check()?;
+        self.dirty.store(false, Ordering::Release);
+        self.file.sync_data().inspect_err(|_| {
+            self.sync_failed.store(true, Ordering::Release);
+            self.dirty.store(true, Ordering::Release);
+        })
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_fd()
+    }
+}
