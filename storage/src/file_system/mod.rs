@@ -3,6 +3,8 @@
 
 mod losing;
 mod os;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::fmt;

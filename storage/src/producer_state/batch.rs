@@ -1,6 +1,12 @@
 //! What a producer's batch says about its producer, and what may be wrong with that.
 //! Source: `ProducerAppendInfo`, `EndTransactionMarker`.
 
+use bytes::Bytes;
+use protocol::record_batch::{BatchHeader, Record, Records};
+
+/// A marker's record is a few bytes; no control record decompresses to more than this.
+const MAX_CONTROL_BYTES: usize = 1 << 16;
+
 /// Who appends: how much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendOrigin {
@@ -77,6 +83,42 @@ pub struct ProducerBatch {
     pub content: BatchContent,
 }
 
+impl ProducerBatch {
+    /// What a batch says; `None` for one without a producer, and for a control batch without a marker, such as one that
+    /// compaction has emptied. `header` has the offsets of the log; of `batch`, the bytes, only a marker is looked at.
+    pub fn read(header: &BatchHeader, batch: &[u8]) -> Option<Self> {
+        if !header.has_producer_id() {
+            return None;
+        }
+        let (content, timestamp) = if header.attributes.is_control() {
+            let record = control_record(batch)?;
+            let marker = EndTransactionMarker::parse(record.key.as_deref()?, record.value.as_deref()?)?;
+            (BatchContent::Marker(marker), record.timestamp)
+        } else {
+            let content = BatchContent::Data {
+                first_sequence: header.base_sequence,
+                last_sequence: header.last_sequence(),
+                transactional: header.attributes.is_transactional(),
+            };
+            (content, header.max_timestamp)
+        };
+        Some(Self {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            first_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            timestamp,
+            content,
+        })
+    }
+}
+
+/// The first record of a control batch.
+fn control_record(batch: &[u8]) -> Option<Record> {
+    let mut records = Records::open(&Bytes::copy_from_slice(batch), MAX_CONTROL_BYTES).ok()?;
+    records.next()?.ok()
+}
+
 /// A transaction whose marker was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletedTxn {
@@ -92,7 +134,7 @@ pub struct CompletedTxn {
 
 /// Why a producer's batch is refused. Nothing of it was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProducerStateError {
+pub enum ProducerError {
     /// The sequence does not follow the last one.
     #[error(
         "Out of order sequence number for producer {producer_id} at offset {offset}: {first_sequence} (incoming seq. \
