@@ -1,0 +1,1 @@
+//! Tests of images: replay, snapshots, deltas, size.
