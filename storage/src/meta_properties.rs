@@ -131,16 +131,16 @@ impl MetaProperties {
             let written = writeln!(text, "{key}={}", escape(value));
             debug_assert!(written.is_ok(), "writing to a string does not fail");
         };
-        if let Some(cluster_id) = &self.cluster_id {
-            put("cluster.id", cluster_id);
+        if let Some(node_id) = self.node_id {
+            put(if is_version_1 { "node.id" } else { "broker.id" }, &node_id.to_string());
         }
         if let Some(directory_id) = self.directory_id {
             put("directory.id", &ids::format_uuid(directory_id));
         }
-        if let Some(node_id) = self.node_id {
-            put(if is_version_1 { "node.id" } else { "broker.id" }, &node_id.to_string());
-        }
         put("version", if is_version_1 { "1" } else { "0" });
+        if let Some(cluster_id) = &self.cluster_id {
+            put("cluster.id", cluster_id);
+        }
         text
     }
 
@@ -326,7 +326,7 @@ mod tests {
         let read = MetaProperties::decode(text.as_bytes()).unwrap();
         assert_eq!(read, properties("kafka-kit-cluster-000g", 1, 200));
         let written =
-            "#\ncluster.id=kafka-kit-cluster-000g\ndirectory.id=AAAAAAAAAAAAAAAAAAAAyA\nnode.id=1\nversion=1\n";
+            "#\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAyA\nversion=1\ncluster.id=kafka-kit-cluster-000g\n";
         assert_eq!(read.encode(), written);
         assert_eq!(MetaProperties::decode(written.as_bytes()).unwrap(), read);
     }
