@@ -134,7 +134,7 @@ pub struct CompletedTxn {
 
 /// Why a producer's batch is refused. Nothing of it was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProducerError {
+pub enum ProducerStateError {
     /// The sequence does not follow the last one.
     #[error(
         "Out of order sequence number for producer {producer_id} at offset {offset}: {first_sequence} (incoming seq. \

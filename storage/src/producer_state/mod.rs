@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
-pub use batch::{AppendOrigin, BatchContent, CompletedTxn, EndTransactionMarker, ProducerBatch, ProducerError};
+pub use batch::{AppendOrigin, BatchContent, CompletedTxn, EndTransactionMarker, ProducerBatch, ProducerStateError};
 pub use entry::{BATCHES_TO_RETAIN, BatchMetadata, ProducerStateEntry};
 pub use snapshot::{Producers, SnapshotError, decode, encode, snapshot_offset, snapshot_path};
 
@@ -84,13 +84,13 @@ impl ProducerStateManager {
     /// Checks a batch against the state as `updates` would leave it, and adds its own change to them.
     ///
     /// # Errors
-    /// [`ProducerError`]; `updates` are then as before.
+    /// [`ProducerStateError`]; `updates` are then as before.
     pub fn check(
         &self,
         updates: &mut ProducerUpdates,
         batch: &ProducerBatch,
         origin: AppendOrigin,
-    ) -> Result<(), ProducerError> {
+    ) -> Result<(), ProducerStateError> {
         let mut entry = self.current(updates, batch.producer_id).cloned().unwrap_or_default();
         check_epoch(&entry, batch, origin)?;
         match batch.content {
@@ -402,7 +402,7 @@ fn check_epoch(
     entry: &ProducerStateEntry,
     batch: &ProducerBatch,
     origin: AppendOrigin,
-) -> Result<(), ProducerError> {
+) -> Result<(), ProducerStateError> {
     let is_marker = matches!(batch.content, BatchContent::Marker(_));
     let accepted = match origin {
         AppendOrigin::Replication => true,
@@ -414,7 +414,7 @@ fn check_epoch(
     if accepted {
         return Ok(());
     }
-    Err(ProducerError::InvalidProducerEpoch {
+    Err(ProducerStateError::InvalidProducerEpoch {
         producer_id: batch.producer_id,
         offset: batch.first_offset,
         producer_epoch: batch.producer_epoch,
@@ -428,7 +428,7 @@ fn check_sequence(
     entry: &ProducerStateEntry,
     batch: &ProducerBatch,
     first_sequence: i32,
-) -> Result<(), ProducerError> {
+) -> Result<(), ProducerStateError> {
     if !entry.has_epoch() {
         return Ok(());
     }
@@ -437,7 +437,7 @@ fn check_sequence(
         if first_sequence == 0 {
             return Ok(());
         }
-        return Err(ProducerError::NewEpochOutOfOrder {
+        return Err(ProducerStateError::NewEpochOutOfOrder {
             producer_id,
             offset,
             producer_epoch: batch.producer_epoch,
@@ -450,7 +450,7 @@ fn check_sequence(
     if follows || (first_sequence == 0 && last_sequence == i32::MAX) {
         return Ok(());
     }
-    Err(ProducerError::OutOfOrderSequence { producer_id, offset, first_sequence, last_sequence })
+    Err(ProducerStateError::OutOfOrderSequence { producer_id, offset, first_sequence, last_sequence })
 }
 
 fn check_transaction(
@@ -458,11 +458,11 @@ fn check_transaction(
     batch: &ProducerBatch,
     transactional: bool,
     origin: AppendOrigin,
-) -> Result<(), ProducerError> {
+) -> Result<(), ProducerStateError> {
     if entry.current_txn_first_offset.is_none() || transactional || origin == AppendOrigin::Replication {
         return Ok(());
     }
-    Err(ProducerError::InvalidTxnState { producer_id: batch.producer_id, offset: batch.first_offset })
+    Err(ProducerStateError::InvalidTxnState { producer_id: batch.producer_id, offset: batch.first_offset })
 }
 
 /// `ProducerAppendInfo.checkCoordinatorEpoch`.
@@ -471,11 +471,11 @@ fn check_coordinator(
     batch: &ProducerBatch,
     marker: EndTransactionMarker,
     origin: AppendOrigin,
-) -> Result<(), ProducerError> {
+) -> Result<(), ProducerStateError> {
     if marker.coordinator_epoch >= entry.coordinator_epoch || origin == AppendOrigin::Replication {
         return Ok(());
     }
-    Err(ProducerError::TransactionCoordinatorFenced {
+    Err(ProducerStateError::TransactionCoordinatorFenced {
         producer_id: batch.producer_id,
         offset: batch.first_offset,
         coordinator_epoch: marker.coordinator_epoch,
