@@ -174,3 +174,107 @@ impl File for TrackedFile {
         self.file.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::file_system::{LosingFileSystem, Operation};
+
+    fn path(number: usize) -> PathBuf {
+        Path::new("/").join(number.to_string())
+    }
+
+    fn get(handles: &FileHandles, slot: &FileSlot, number: usize) -> Arc<dyn File> {
+        handles.get(slot, || path(number), OpenMode::Create).unwrap()
+    }
+
+    #[test]
+    fn any_number_of_files_under_a_small_budget() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 4);
+        let slots: Vec<FileSlot> = (0..50).map(|_| FileSlot::default()).collect();
+        for round in 0..3u8 {
+            for (number, slot) in slots.iter().enumerate() {
+                let file = get(&handles, slot, number);
+                file.write_all_at(&[round], 0).unwrap();
+                file.sync_data().unwrap();
+                assert!(handles.open_count() <= 4);
+            }
+        }
+        assert_eq!(file_system.counts().opens, 150);
+        for _ in 0..10 {
+            get(&handles, &slots[49], 49);
+        }
+        assert_eq!(file_system.counts().opens, 150, "a file in its slot is not opened again");
+    }
+
+    #[test]
+    fn a_reader_keeps_its_file_over_eviction_and_removal() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 1);
+        let (kept, other) = (FileSlot::default(), FileSlot::default());
+        let file = get(&handles, &kept, 0);
+        file.write_all_at(b"x", 0).unwrap();
+        file.sync_data().unwrap();
+        get(&handles, &other, 1);
+        file_system.remove_file(&path(0)).unwrap();
+        kept.close();
+        let mut buffer = [0];
+        assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 1);
+        assert_eq!(&buffer, b"x");
+    }
+
+    #[test]
+    fn unsynced_files_stay_open_over_the_budget() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 2);
+        let slots: Vec<FileSlot> = (0..6).map(|_| FileSlot::default()).collect();
+        for (number, slot) in slots.iter().enumerate() {
+            get(&handles, slot, number).write_all_at(b"x", 0).unwrap();
+        }
+        assert_eq!(handles.open_count(), 6);
+        for (number, slot) in slots.iter().enumerate() {
+            get(&handles, slot, number).sync_data().unwrap();
+        }
+        get(&handles, &FileSlot::default(), 7);
+        assert!(handles.open_count() <= 2);
+        assert_eq!(file_system.counts().syncs, 6, "none was synced to make room");
+    }
+
+    #[test]
+    fn out_of_descriptors_an_unsynced_file_is_synced_and_closed() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 10);
+        let (first, second) = (FileSlot::default(), FileSlot::default());
+        get(&handles, &first, 0).write_all_at(b"x", 0).unwrap();
+        file_system.fail(Operation::Open, "/1", 0, libc::EMFILE);
+        get(&handles, &second, 1);
+        assert_eq!((file_system.counts().syncs, handles.open_count()), (1, 1));
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_written_or_synced() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 1);
+        let slot = FileSlot::default();
+        let file = get(&handles, &slot, 0);
+        file.write_all_at(b"x", 0).unwrap();
+        file_system.fail(Operation::Sync, "/0", 0, libc::EIO);
+        assert_eq!(file.sync_data().unwrap_err().raw_os_error(), Some(libc::EIO));
+        let counts = file_system.counts();
+        assert!(file.sync_data().is_err() && file.write_all_at(b"y", 0).is_err() && file.truncate(0).is_err());
+        assert_eq!(file_system.counts(), counts);
+        get(&handles, &FileSlot::default(), 1);
+        assert!(get(&handles, &slot, 0).sync_data().is_err(), "it is not closed and forgotten either");
+    }
+
+    #[test]
+    fn budgets_follow_the_limit_of_open_files() {
+        assert_eq!(budget_under(Some(20_000)), 17_952);
+        assert_eq!(budget_under(Some(1_024)), 512);
+        assert_eq!(budget_under(Some(10)), 64);
+        assert_eq!(budget_under(None), (1 << 20) - 2_048);
+    }
+}

@@ -56,7 +56,8 @@ fn reads_end_where_the_file_ends() {
 fn many_slices_are_written_as_one() {
     on_each(|file_system, root| {
         let file = file_system.open(&root.join("a"), OpenMode::Create).unwrap();
-        let pieces: Vec<Vec<u8>> = (0..3000u32).map(|number| number.to_be_bytes()[..number as usize % 4].to_vec()).collect();
+        let pieces: Vec<Vec<u8>> =
+            (0..3000u32).map(|number| number.to_be_bytes()[..number as usize % 4].to_vec()).collect();
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         file.write_all_vectored_at(&mut slices, 5).unwrap();
         file.write_all_vectored_at(&mut [], 0).unwrap();

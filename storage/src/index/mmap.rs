@@ -126,3 +126,53 @@ impl Evict for IndexBytes {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::file_system::{LosingFileSystem, OsFileSystem};
+
+    fn sum(bytes: &[u8]) -> (usize, u64) {
+        (bytes.len(), bytes.iter().map(|byte| u64::from(*byte)).sum())
+    }
+
+    fn check(file_system: Arc<dyn FileSystem>, root: &Path) {
+        let maps = IndexMaps::new(Arc::clone(&file_system), 2);
+        let slots: Vec<MapSlot> = (0..6).map(|_| MapSlot::default()).collect();
+        let sizes = [0, 1, 4_096, 4_097, 100_000, 1_000_000];
+        let path = |number: usize| root.join(number.to_string());
+        for (number, size) in sizes.iter().enumerate() {
+            let file = file_system.open(&path(number), OpenMode::Create).unwrap();
+            file.write_all_at(&vec![1; *size], 0).unwrap();
+        }
+        for _ in 0..2 {
+            for (number, size) in sizes.iter().enumerate() {
+                let found = maps.read(&slots[number], || path(number), sum).unwrap();
+                assert_eq!(found, (*size, *size as u64));
+                assert!(maps.map_count() <= 2);
+            }
+        }
+        slots[5].close();
+        file_system.open(&path(5), OpenMode::ReadWrite).unwrap().truncate(5_000).unwrap();
+        assert_eq!(maps.read(&slots[5], || path(5), sum).unwrap(), (5_000, 5_000));
+        assert!(maps.read(&MapSlot::default(), || path(99), sum).is_err());
+    }
+
+    #[test]
+    fn files_of_all_sizes_are_read_whole_under_a_small_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        check(Arc::new(OsFileSystem), folder.path());
+        check(Arc::new(LosingFileSystem::new()), Path::new("/"));
+    }
+
+    #[test]
+    fn a_large_file_is_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let file = OsFileSystem.open(&path, OpenMode::Create).unwrap();
+        file.write_all_at(&[7; 10_000], 0).unwrap();
+        assert!(matches!(IndexBytes::load(&*file).unwrap(), IndexBytes::Mapped(_)));
+    }
+}

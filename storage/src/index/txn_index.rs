@@ -232,3 +232,107 @@ impl TxnIndex {
         TxnIndexError::Corrupt { path: self.path.clone(), reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::file_system::{FileSystem, LosingFileSystem};
+
+    fn path() -> PathBuf {
+        PathBuf::from("/00000000000000000000.txnindex")
+    }
+
+    fn aborted(producer_id: i64, first_offset: i64, last_offset: i64, last_stable_offset: i64) -> AbortedTxn {
+        AbortedTxn { producer_id, first_offset, last_offset, last_stable_offset }
+    }
+
+    fn transactions() -> [AbortedTxn; 4] {
+        [aborted(0, 0, 10, 11), aborted(1, 5, 15, 13), aborted(2, 18, 35, 25), aborted(3, 32, 50, 40)]
+    }
+
+    fn filled() -> (LosingFileSystem, Arc<FileHandles>, TxnIndex) {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 10);
+        let mut index = TxnIndex::create(&handles, path(), 0).unwrap();
+        transactions().iter().for_each(|transaction| index.append(transaction).unwrap());
+        (file_system, handles, index)
+    }
+
+    #[test]
+    fn a_range_finds_what_touches_it() {
+        let (_, _, index) = filled();
+        let [zero, one, two, three] = transactions();
+        let cases: [(i64, i64, &[AbortedTxn], bool); 6] = [
+            (0, 100, &[zero, one, two, three], false),
+            (0, 32, &[zero, one, two], true),
+            (0, 35, &[zero, one, two, three], true),
+            (10, 35, &[zero, one, two, three], true),
+            (11, 35, &[one, two, three], true),
+            (20, 41, &[two, three], false),
+        ];
+        for (fetch_offset, upper_bound, expected, is_complete) in cases {
+            let found = index.collect(fetch_offset, upper_bound).unwrap();
+            let expected = AbortedTxns { transactions: expected.to_vec(), is_complete };
+            assert_eq!(found, expected, "{fetch_offset} {upper_bound}");
+        }
+    }
+
+    #[test]
+    fn truncation_drops_markers_at_or_behind_the_offset() {
+        let (_, handles, mut index) = filled();
+        for (offset, left) in [(51, 4), (50, 3), (36, 3), (35, 2), (16, 2), (15, 1), (0, 0)] {
+            index.truncate_to(offset).unwrap();
+            assert_eq!(index.transactions().unwrap(), transactions()[..left], "{offset}");
+        }
+        assert!(index.is_empty());
+        index.append(&aborted(9, 0, 3, 4)).unwrap();
+        let reopened = TxnIndex::open(&handles, path(), 0).unwrap().unwrap();
+        assert_eq!(reopened.transactions().unwrap(), [aborted(9, 0, 3, 4)]);
+    }
+
+    #[test]
+    fn opening_drops_a_part_of_an_entry_and_appends_behind_the_last() {
+        let (file_system, handles, index) = filled();
+        drop(index);
+        let file = file_system.open(&path(), OpenMode::ReadWrite).unwrap();
+        file.write_all_at(&[1; 20], file.size().unwrap()).unwrap();
+        let mut index = TxnIndex::open(&handles, path(), 0).unwrap().unwrap();
+        index.append(&aborted(4, 51, 60, 61)).unwrap();
+        assert_eq!(index.transactions().unwrap().len(), 5);
+        assert_eq!(file.size().unwrap(), 5 * ENTRY_SIZE as u64);
+    }
+
+    #[test]
+    fn what_cannot_be_is_corrupt() {
+        let (file_system, handles, index) = filled();
+        drop(index);
+        assert!(matches!(TxnIndex::open(&handles, path(), 11), Err(TxnIndexError::Corrupt { .. })));
+        let file = file_system.open(&path(), OpenMode::ReadWrite).unwrap();
+        file.write_all_at(&[0, 1], 34).unwrap();
+        assert!(matches!(TxnIndex::open(&handles, path(), 0), Err(TxnIndexError::Corrupt { .. })));
+        assert!(TxnIndex::open(&handles, Path::new("/none.txnindex").into(), 0).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..150)) {
+            let file_system = LosingFileSystem::new();
+            file_system.write_atomic(&path(), &bytes).unwrap();
+            let handles = FileHandles::new(Arc::new(file_system), 10);
+            if let Ok(Some(mut index)) = TxnIndex::open(&handles, path(), 0) {
+                let _ = index.collect(0, 1000);
+                let _ = index.truncate_to(7);
+            }
+        }
+
+        #[test]
+        fn round_trip(fields in any::<[i64; 4]>()) {
+            let transaction = aborted(fields[0], fields[1], fields[2], fields[3]);
+            prop_assert_eq!(AbortedTxn::decode(&transaction.encode()), Some(transaction));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Reading: which bytes of which file a fetch gets. Source: `LocalLog.read`, `LogSegment.read`.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::{Loaded, Log};
+use crate::error::Error;
+use crate::file_system::{File, read_exact};
+use crate::segment::{Segment, WalkError};
+
+/// Whole batches in a file, one behind the other. Holds the file open, whatever happens to the segment meanwhile.
+#[derive(Clone)]
+pub struct Region {
+    file: Option<Arc<dyn File>>,
+    /// First byte.
+    pub position: u64,
+    /// Bytes.
+    pub size: usize,
+}
+
+impl Region {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self { file: None, position: 0, size: 0 }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    /// The file; `None` if the region is empty.
+    pub fn file(&self) -> Option<&Arc<dyn File>> {
+        self.file.as_ref()
+    }
+
+    /// Copies the bytes out.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn read(&self) -> io::Result<Bytes> {
+        let Some(file) = &self.file else { return Ok(Bytes::new()) };
+        let mut bytes = vec![0; self.size];
+        read_exact(&**file, &mut bytes, self.position)?;
+        Ok(bytes.into())
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Region({} bytes from {})", self.size, self.position)
+    }
+}
+
+/// What a read may return.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// Batches must end at or before this offset (exclusive): a high watermark, or the log end offset.
+    pub end_offset: i64,
+    pub max_bytes: usize,
+    /// Return the first batch even if it is larger than `max_bytes` (KIP-74).
+    pub at_least_one: bool,
+}
+
+impl Log {
+    /// Finds whole batches from the one that holds `offset` (inclusive) on, within `limits` and inside one segment: a
+    /// reader asks again from where these end. Empty at the end of what may be read.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] below the log start offset or above the log end offset.
+    pub fn read(&self, offset: i64, limits: ReadLimits) -> Result<Region, Error> {
+        let loaded = self.loaded()?;
+        self.log_dir.check_online()?;
+        let tail = loaded.tail();
+        let log_start_offset = loaded.log_start_offset.load(Ordering::Acquire);
+        if offset < log_start_offset || offset > tail.end_offset {
+            return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: tail.end_offset });
+        }
+        let mut wanted = offset;
+        let limit = limits.end_offset.min(tail.end_offset);
+        while wanted < limit {
+            let (segment, next_base_offset) = match self.segment_of(loaded, wanted) {
+                Some(found) => found,
+                None => break,
+            };
+            let end = self.limit_position(loaded, &segment, next_base_offset, limit)?;
+            if let Some(region) = self.read_segment(loaded, &segment, wanted, end, limits)? {
+                return Ok(region);
+            }
+            // Nothing at or behind `wanted` in this segment: a gap up to the next one.
+            match next_base_offset {
+                Some(next) => wanted = next,
+                None => break,
+            }
+        }
+        Ok(Region::empty())
+    }
+
+    /// The segment in which `offset` lies, and the base offset of the one after it.
+    pub(super) fn segment_of(&self, loaded: &Loaded, offset: i64) -> Option<(Arc<Segment>, Option<i64>)> {
+        let segments = loaded.segments.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let after = segments.partition_point(|segment| segment.base_offset() <= offset);
+        // An offset below the first segment can only be one that was just deleted.
+        let at = after.saturating_sub(1);
+        let segment = segments.get(at)?;
+        Some((Arc::clone(segment), segments.get(at + 1).map(|next| next.base_offset())))
+    }
+
+    /// The byte of `segment` at which reading must stop so that nothing at or above offset `limit` is returned.
+    pub(super) fn limit_position(
+        &self,
+        loaded: &Loaded,
+        segment: &Segment,
+        next_base_offset: Option<i64>,
+        limit: i64,
+    ) -> Result<u64, Error> {
+        if next_base_offset.is_some_and(|next| next <= limit) {
+            return Ok(segment.size());
+        }
+        for known in [loaded.tail(), self.flushed(loaded)] {
+            if known.end_offset == limit && known.segment_base_offset == segment.base_offset() {
+                return Ok(known.position);
+            }
+        }
+        let size = segment.size();
+        let found = segment.find_offset(self.place(loaded), limit, size);
+        Ok(self.walked(segment, found)?.map_or(size, |found| found.position))
+    }
+
+    fn read_segment(
+        &self,
+        loaded: &Loaded,
+        segment: &Segment,
+        offset: i64,
+        end: u64,
+        limits: ReadLimits,
+    ) -> Result<Option<Region>, Error> {
+        let place = self.place(loaded);
+        let Some(first) = self.walked(segment, segment.find_offset(place, offset, end))? else { return Ok(None) };
+        let start = first.position;
+        let most = start.saturating_add(limits.max_bytes as u64);
+        let stop = if end <= most {
+            end
+        } else if first.end() > most {
+            if limits.at_least_one { first.end() } else { start }
+        } else {
+            self.walked(segment, segment.find_last_before(place, start, most))?.map_or(first.end(), |last| last.end())
+        };
+        let opened = segment.log_file(place);
+        let file = self.log_dir.check("opening a segment", opened)?;
+        let size = usize::try_from(stop - start).unwrap_or(0);
+        Ok(Some(if size == 0 { Region::empty() } else { Region { file: Some(file), position: start, size } }))
+    }
+
+    /// Turns what a walk met into the log's own errors: damaged bytes are reported, a failing disk goes offline.
+    pub(super) fn walked<T>(&self, segment: &Segment, walked: Result<T, WalkError>) -> Result<T, Error> {
+        walked.map_err(|error| match error {
+            WalkError::Io(error) => self.log_dir.fail("reading a segment", error).into(),
+            WalkError::Corrupt { position, source } => {
+                Error::Corrupt { base_offset: segment.base_offset(), position, source }
+            }
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Finding batches: the index gives a place at or before, headers lead on from there.
+
+use std::io;
+
+use protocol::record_batch::{BatchError, BatchHeader, HEADER_SIZE};
+
+use super::{Place, Segment};
+use crate::file_system::{File, read_exact, read_full};
+use crate::index::{OffsetEntry, OffsetIndex, TimeIndex, last_where};
+
+/// Headers are read as many at once as lie in so many bytes: the default distance between two index entries.
+const HOP_BUFFER: usize = 4096;
+
+/// A batch and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) position: u64,
+    pub(crate) header: BatchHeader,
+}
+
+impl Found {
+    /// Byte after the batch.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.header.size() as u64
+    }
+}
+
+/// Why a walk from header to header ended early.
+#[derive(Debug)]
+pub(crate) enum WalkError {
+    Io(io::Error),
+    Corrupt { position: u64, source: BatchError },
+}
+
+impl From<io::Error> for WalkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<WalkError> for io::Error {
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::Io(error) => error,
+            WalkError::Corrupt { position, source } => {
+                Self::new(io::ErrorKind::InvalidData, format!("batch at position {position}: {source}"))
+            }
+        }
+    }
+}
+
+/// Goes from header to header through `[position, end)` of a file.
+pub(crate) struct Hopper<'a> {
+    file: &'a dyn File,
+    position: u64,
+    end: u64,
+    buffer: [u8; HOP_BUFFER],
+    buffer_start: u64,
+    buffered: usize,
+}
+
+impl<'a> Hopper<'a> {
+    pub(crate) fn new(file: &'a dyn File, position: u64, end: u64) -> Self {
+        Self { file, position, end, buffer: [0; HOP_BUFFER], buffer_start: position, buffered: 0 }
+    }
+
+    /// The next whole batch; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Found>, WalkError> {
+        if self.end.saturating_sub(self.position) < HEADER_SIZE as u64 {
+            return Ok(None);
+        }
+        let position = self.position;
+        let corrupt = |source| WalkError::Corrupt { position, source };
+        let header = BatchHeader::read(self.header_bytes()?).map_err(corrupt)?;
+        let found = Found { position, header };
+        if found.end() > self.end {
+            return Ok(None);
+        }
+        self.position = found.end();
+        Ok(Some(found))
+    }
+
+    fn header_bytes(&mut self) -> io::Result<&[u8]> {
+        let buffer_end = self.buffer_start + self.buffered as u64;
+        let buffered = self.position >= self.buffer_start && self.position + HEADER_SIZE as u64 <= buffer_end;
+        if !buffered {
+            let wanted = usize::try_from(self.end - self.position).unwrap_or(HOP_BUFFER).min(HOP_BUFFER);
+            self.buffered = read_full(self.file, &mut self.buffer[..wanted], self.position)?;
+            self.buffer_start = self.position;
+        }
+        let start = usize::try_from(self.position - self.buffer_start).map_err(io::Error::other)?;
+        Ok(&self.buffer[start..self.buffered])
+    }
+}
+
+impl Segment {
+    /// The first batch before byte `end` whose last offset is not below `offset`.
+    pub(crate) fn find_offset(&self, place: Place<'_>, offset: i64, end: u64) -> Result<Option<Found>, WalkError> {
+        let start = self.floor_position_of(place, offset, end)?;
+        let file = self.log_file(place)?;
+        let mut hopper = Hopper::new(&*file, start, end);
+        while let Some(found) = hopper.next()? {
+            if found.header.last_offset() >= offset {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last batch that ends at or before byte `limit`, looking from `start`, where a batch begins.
+    pub(crate) fn find_last_before(
+        &self,
+        place: Place<'_>,
+        start: u64,
+        limit: u64,
+    ) -> Result<Option<Found>, WalkError> {
+        let floor = self.floor_position_before(place, limit)?.max(start);
+        let file = self.log_file(place)?;
+        let mut last = self.hop_to_last(&*file, floor, limit)?;
+        if last.is_none() && floor > start {
+            // The indexed batch itself reaches beyond the limit: what is wanted ends where it begins.
+            last = self.hop_to_last(&*file, start, floor)?;
+        }
+        Ok(last)
+    }
+
+    fn hop_to_last(&self, file: &dyn File, start: u64, limit: u64) -> Result<Option<Found>, WalkError> {
+        let mut hopper = Hopper::new(file, start, limit);
+        let mut last = None;
+        while let Some(found) = hopper.next()? {
+            last = Some(found);
+        }
+        Ok(last)
+    }
+
+    /// The bytes of a control batch; of any other nothing, since its header says all that a replay needs.
+    pub(crate) fn content(&self, place: Place<'_>, found: &Found) -> io::Result<Vec<u8>> {
+        if !found.header.attributes.is_control() {
+            return Ok(Vec::new());
+        }
+        let mut bytes = vec![0; found.header.size()];
+        read_exact(&*self.log_file(place)?, &mut bytes, found.position)?;
+        Ok(bytes)
+    }
+
+    /// Where to begin to look for `offset`. The entry of a closed index is checked against the batch it names; if they
+    /// disagree the index is made again.
+    fn floor_position_of(&self, place: Place<'_>, offset: i64, end: u64) -> io::Result<u64> {
+        let Some(relative) = self.relative(offset) else { return Ok(0) };
+        if let Some(position) = self.with_index(|index| index.floor_offset(relative)) {
+            return Ok(u64::from(position));
+        }
+        let floor = |bytes: &[u8]| last_where::<OffsetIndex>(bytes, |entry| entry.relative_offset <= relative);
+        self.checked_floor(place, end, floor)
+    }
+
+    fn floor_position_before(&self, place: Place<'_>, position: u64) -> io::Result<u64> {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        if let Some(floor) = self.with_index(|index| index.floor_position(position)) {
+            return Ok(u64::from(floor));
+        }
+        let floor = |bytes: &[u8]| last_where::<OffsetIndex>(bytes, |entry| entry.position <= position);
+        self.checked_floor(place, self.size(), floor)
+    }
+
+    fn checked_floor(
+        &self,
+        place: Place<'_>,
+        end: u64,
+        floor: impl Fn(&[u8]) -> Option<OffsetEntry>,
+    ) -> io::Result<u64> {
+        for _ in 0..2 {
+            let Some(entry) = self.read_offsets(place, &floor)? else { return Ok(0) };
+            if self.entry_is_true(place, entry, end)? {
+                return Ok(u64::from(entry.position));
+            }
+            tracing::warn!(
+                base_offset = self.base_offset,
+                ?entry,
+                "offset index disagrees with the log, rebuilding it"
+            );
+            self.rebuild_index(place)?;
+        }
+        Ok(0)
+    }
+
+    /// Whether the batch at the entry's position has the entry's last offset.
+    pub(super) fn entry_is_true(&self, place: Place<'_>, entry: OffsetEntry, end: u64) -> io::Result<bool> {
+        let mut head = [0; HEADER_SIZE];
+        let position = u64::from(entry.position);
+        if position + HEADER_SIZE as u64 > end {
+            return Ok(false);
+        }
+        let read = read_full(&*self.log_file(place)?, &mut head, position)?;
+        let header = BatchHeader::read(&head[..read]);
+        Ok(header.is_ok_and(|header| self.relative(header.last_offset()) == Some(entry.relative_offset)))
+    }
+
+    /// The first batch before byte `end` that has a record as young as `timestamp`, not wholly before `start_offset`
+    /// (`LogSegment.findOffsetByTimestamp`).
+    pub(crate) fn find_timestamp(
+        &self,
+        place: Place<'_>,
+        timestamp: i64,
+        start_offset: i64,
+        end: u64,
+    ) -> Result<Option<Found>, WalkError> {
+        let floor = match self.with_index(|index| index.floor_time(timestamp)) {
+            Some(floor) => floor,
+            None => self
+                .read_times(place, |bytes| last_where::<TimeIndex>(bytes, |entry| entry.timestamp <= timestamp))?
+                .map_or(0, |entry| entry.relative_offset),
+        };
+        // The entry names the batch with the largest timestamp up to there, at most the wanted one: what is wanted
+        // is that batch or a later one.
+        let from = self.base_offset.saturating_add(i64::from(floor)).max(start_offset);
+        let file = self.log_file(place)?;
+        let mut hopper = Hopper::new(&*file, self.floor_position_of(place, from, end)?, end);
+        while let Some(found) = hopper.next()? {
+            if found.header.max_timestamp >= timestamp && found.header.last_offset() >= start_offset {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
