@@ -160,7 +160,10 @@ mod tests {
     use super::*;
     use crate::file_system::LosingFileSystem;
 
-    fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
+    /// Epochs with their start offsets.
+    type Pairs<'a> = &'a [(i32, i64)];
+
+    fn epochs(entries: Pairs<'_>) -> LeaderEpochs {
         let mut epochs = LeaderEpochs::default();
         for (epoch, start_offset) in entries {
             epochs.assign(*epoch, *start_offset);
@@ -174,7 +177,7 @@ mod tests {
 
     #[test]
     fn assigning_keeps_both_rising() {
-        let cases: [(&[(i32, i64)], &[(i32, i64)]); 9] = [
+        let cases: [(Pairs, Pairs); 9] = [
             (&[(2, 6)], &[(2, 6)]),
             (&[(2, 6), (2, 7)], &[(2, 6)]),
             (&[(2, 6), (2, 5)], &[(2, 5)]),
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn truncation_from_the_start_moves_the_first_epoch() {
-        let cases: [(i64, &[(i32, i64)]); 6] = [
+        let cases: [(i64, Pairs); 6] = [
             (5, &[(2, 6), (3, 8), (4, 11)]),
             (6, &[(2, 6), (3, 8), (4, 11)]),
             (7, &[(2, 7), (3, 8), (4, 11)]),

@@ -25,18 +25,17 @@ pub enum Folder {
 impl Folder {
     /// Understands a name; `None` if it is none that Kafka gives to a partition's folder.
     pub fn parse(name: &str) -> Option<Self> {
-        let kinds: [(&str, fn(TopicPartition) -> Self); 3] =
-            [(DELETE_SUFFIX, Folder::Deleted), (FUTURE_SUFFIX, Folder::Future), (STRAY_SUFFIX, Folder::Stray)];
-        for (suffix, kind) in kinds {
-            if let Some(rest) = name.strip_suffix(suffix) {
-                let (partition, unique) = rest.rsplit_once('.')?;
-                if unique.is_empty() || name.contains(char::is_whitespace) {
-                    return None;
-                }
-                return TopicPartition::parse(partition).map(kind);
+        let suffixed = |suffix: &str, kind: fn(TopicPartition) -> Self| {
+            let (partition, unique) = name.strip_suffix(suffix)?.rsplit_once('.')?;
+            if unique.is_empty() || name.contains(char::is_whitespace) {
+                return None;
             }
-        }
-        TopicPartition::parse(name).map(Folder::Partition)
+            TopicPartition::parse(partition).map(kind)
+        };
+        suffixed(DELETE_SUFFIX, Folder::Deleted)
+            .or_else(|| suffixed(FUTURE_SUFFIX, Folder::Future))
+            .or_else(|| suffixed(STRAY_SUFFIX, Folder::Stray))
+            .or_else(|| TopicPartition::parse(name).map(Folder::Partition))
     }
 }
 
