@@ -5,7 +5,7 @@
 macro_rules! message {
     ($(
         $(#[$meta:meta])*
-        pub struct $name:ident $(, key $key:literal, versions $versions:literal, flexible $flexible:literal)? {
+        $vis:vis struct $name:ident $(, key $key:literal, versions $versions:literal, flexible $flexible:literal)? {
             $(
                 $(#[$field_meta:meta])*
                 $field:ident: $type:ty, $since:literal
@@ -18,7 +18,7 @@ macro_rules! message {
     )+) => {$(
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name {
+        $vis struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
         }
 
