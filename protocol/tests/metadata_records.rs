@@ -19,16 +19,26 @@ fn default<T: Default>() -> T {
 /// Compares a record type's golden file with what `full` and `empty` make of each version.
 fn check<R: Schema + Into<MetadataRecord> + Default>(full: impl Fn(i16) -> R, empty: impl Fn() -> R) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/metadata/{}.txt", R::NAME));
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).expect("the golden file");
     let mut seen = BTreeSet::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let [version, case, hex] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
-        let version: i16 = version.parse().unwrap();
+        let [version, case, hex] = line.split(' ').collect::<Vec<_>>().try_into().expect("version, case, value");
+        let version: i16 = version.parse().expect("a number");
         let record: MetadataRecord = if case == "full" { full(version) } else { empty() }.into();
         let golden = from_hex(hex);
         assert_eq!(record.name(), R::NAME);
-        assert_eq!(to_hex(&record.encode_value_at(version).unwrap()), hex, "{} version {version} {case}", R::NAME);
-        assert_eq!(MetadataRecord::decode_value(golden).unwrap(), record, "{} version {version} {case}", R::NAME);
+        assert_eq!(
+            to_hex(&record.encode_value_at(version).expect("it fits")),
+            hex,
+            "{} version {version} {case}",
+            R::NAME
+        );
+        assert_eq!(
+            MetadataRecord::decode_value(golden).expect("a record"),
+            record,
+            "{} version {version} {case}",
+            R::NAME
+        );
         seen.insert((version, case.to_owned()));
     }
     let versions = (R::VERSIONS.first..=R::VERSIONS.last).count();
@@ -36,8 +46,8 @@ fn check<R: Schema + Into<MetadataRecord> + Default>(full: impl Fn(i16) -> R, em
 }
 
 fn from_hex(text: &str) -> Bytes {
-    let digits = text.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
+    (0..text.len()).step_by(2).map(byte).collect()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
