@@ -1,0 +1,42 @@
+//! Apache Kafka: its tools against any broker, and a node of it for the tests to be proven against.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::{self, Finished};
+use crate::workspace;
+
+/// Java starts slowly on a busy machine.
+const TOOL_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_secs(300);
+
+fn script() -> Command {
+    Command::new(workspace::crate_folder().join("kafka/kafka"))
+}
+
+/// Runs `kafka-NAME.sh` with `arguments` to its end.
+#[track_caller]
+pub fn tool(name: &str, arguments: &[&str]) -> Finished {
+    tool_with_input(name, arguments, b"")
+}
+
+/// As [`tool`], with standard input.
+#[track_caller]
+pub fn tool_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Finished {
+    process::run(script().args(["tool", name]).args(arguments), input, TOOL_LIMIT)
+}
+
+/// Starts a node with its files under `folder` and returns its address.
+#[track_caller]
+pub(crate) fn start(folder: &Path, port: u16, settings: &[(String, String)]) -> String {
+    let mut command = script();
+    command.args(["start", "--heap", "512m", "--port", &port.to_string(), "--dir"]).arg(folder);
+    command.args(settings.iter().map(|(key, value)| format!("{key}={value}")));
+    process::run(&mut command, b"", START_LIMIT).ok().trim().to_owned()
+}
+
+#[track_caller]
+pub(crate) fn stop(folder: &Path) -> bool {
+    process::run(script().args(["stop", "--dir"]).arg(folder), b"", TOOL_LIMIT).status.success()
+}
