@@ -190,7 +190,8 @@ impl Connection {
     /// # Errors
     /// The connection breaks or the broker refuses.
     pub fn try_init_producer(&mut self) -> Result<(i64, i16)> {
-        let response = self.try_send(&InitProducerIdRequest::default().with_transaction_timeout_ms(60_000), 4)?;
+        let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
+        let response = self.try_send(&request, 4)?;
         anyhow::ensure!(response.error_code == 0, "InitProducerId: error {}", response.error_code);
         Ok((response.producer_id.0, response.producer_epoch))
     }
