@@ -179,7 +179,7 @@ fn the_perf_tool_fills_a_topic() {
 /// Fills segments of 1 MiB with an idempotent producer's batches in every codec, newest time last.
 fn fill_segments(connection: &mut Connection, topic: &str) {
     connection.create_topic(topic, 1, &[("segment.bytes", "1048576"), ("index.interval.bytes", "4096")]);
-    let (producer_id, epoch) = connection.try_init_producer().expect("a producer id");
+    let (producer_id, epoch) = connection.init_producer();
     let codecs = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
     let base = wait::now_ms() - 1_000_000;
     for sequence in 0..200 {
@@ -244,10 +244,7 @@ fn dump_log_reads_segments_indexes_and_producer_snapshots() {
     let snapshots = files(&folder, ".snapshot");
     assert!(snapshots.len() >= 2, "one for a roll and one for the clean stop: {snapshots:?}");
     let states = dump(&snapshots, &[]);
-    assert!(
-        states.contains("producerId: ") && states.contains("lastSequence: 399") || states.contains("399"),
-        "{states}"
-    );
+    assert!(states.contains("producerId: ") && states.contains("lastSequence: 399"), "{states}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Records over the raw client: Produce, Fetch, ListOffsets, DeleteRecords, InitProducerId.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
@@ -12,11 +14,14 @@ use protocol::messages::{
 };
 
 use super::{Connection, text};
+use crate::wait;
 
 const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
 const LIST_OFFSETS_VERSION: i16 = 7;
 const READ_UNCOMMITTED: i8 = 0;
+const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+const PRODUCER_ID_LIMIT: Duration = Duration::from_secs(30);
 
 /// Timestamps with a meaning in ListOffsets.
 pub const LATEST: i64 = -1;
@@ -185,14 +190,23 @@ impl Connection {
         (found.error_code, found.low_watermark)
     }
 
-    /// A new idempotent producer: id and epoch.
+    /// A new idempotent producer: id and epoch. Asks again while the broker has no ids yet.
+    #[track_caller]
+    pub fn init_producer(&mut self) -> (i64, i16) {
+        wait::until("a producer id", PRODUCER_ID_LIMIT, || self.try_init_producer().expect("an answer"))
+    }
+
+    /// As [`Self::init_producer`], once; `None` if the broker has no ids yet.
     ///
     /// # Errors
     /// The connection breaks or the broker refuses.
-    pub fn try_init_producer(&mut self) -> Result<(i64, i16)> {
+    pub fn try_init_producer(&mut self) -> Result<Option<(i64, i16)>> {
         let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
         let response = self.try_send(&request, 4)?;
-        anyhow::ensure!(response.error_code == 0, "InitProducerId: error {}", response.error_code);
-        Ok((response.producer_id.0, response.producer_epoch))
+        match response.error_code {
+            0 => Ok(Some((response.producer_id.0, response.producer_epoch))),
+            COORDINATOR_LOAD_IN_PROGRESS => Ok(None),
+            other => anyhow::bail!("InitProducerId: error {other}"),
+        }
     }
 }

@@ -1,0 +1,242 @@
+//! What GreptimeDB does to a broker that holds its write-ahead log, with the client it uses (rskafka), its settings and
+//! its deadlines: many topics at once, a no-op record in each, serial LZ4 batches, a replay that needs every offset, prunes.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::DateTime;
+use integration::broker::Setup;
+use integration::{records, wait};
+use rskafka::BackoffConfig;
+use rskafka::client::error::{Error, ProtocolError, ServerErrorResponse};
+use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder};
+use rskafka::record::{Record, RecordAndOffset};
+use tokio::task::JoinSet;
+
+/// GreptimeDB's defaults: `num_topics`, `create_topic_timeout`, `timeout`, `max_batch_bytes`, `consumer_wait_timeout`.
+const TOPICS: usize = 64;
+const CREATE_TIMEOUT_MS: i32 = 30_000;
+const DEADLINE: Duration = Duration::from_secs(3);
+const MAX_BATCH_BYTES: usize = 1 << 20;
+const CONSUMER_WAIT_MS: i32 = 100;
+const DELETE_TIMEOUT_MS: i32 = 5_000;
+
+const BATCHES: usize = 12;
+/// The broker is killed when so many batches of all topics together are acknowledged.
+const KILL_AFTER: usize = TOPICS * BATCHES / 3;
+
+fn topic_name(number: usize) -> String {
+    format!("greptimedb_wal_topic_{number}")
+}
+
+async fn client(bootstrap: &str) -> Arc<Client> {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(1),
+        base: 3.0,
+        deadline: Some(DEADLINE),
+    };
+    let builder = ClientBuilder::new(vec![bootstrap.to_owned()]).backoff_config(backoff);
+    Arc::new(builder.build().await.expect("the broker answers"))
+}
+
+async fn partition(client: &Client, number: usize) -> PartitionClient {
+    let partition = client.partition_client(topic_name(number), 0, UnknownTopicHandling::Retry).await;
+    partition.expect("the leader names itself")
+}
+
+fn record(value: Option<Vec<u8>>) -> Record {
+    let timestamp = DateTime::from_timestamp_millis(wait::now_ms()).expect("now is a time");
+    Record { key: value.as_ref().map(|_| b"meta".to_vec()), value, headers: [].into(), timestamp }
+}
+
+/// All topics at once over one controller connection; then one look at all of them. How many were new.
+async fn create_topics(client: &Arc<Client>) -> usize {
+    let controller = Arc::new(client.controller_client().expect("a controller"));
+    let mut calls = JoinSet::new();
+    for number in 0..TOPICS {
+        let controller = Arc::clone(&controller);
+        calls.spawn(async move {
+            match controller.create_topic(topic_name(number), 1, 1, CREATE_TIMEOUT_MS).await {
+                Ok(()) => 1,
+                Err(Error::ServerError { protocol_error: ProtocolError::TopicAlreadyExists, .. }) => 0,
+                Err(error) => panic!("{}: {error}", topic_name(number)),
+            }
+        });
+    }
+    let created = calls.join_all().await.into_iter().sum();
+    let listed = client.list_topics().await.expect("all topics");
+    assert_eq!(listed.iter().filter(|topic| topic.name.starts_with("greptimedb_wal_topic_")).count(), TOPICS);
+    created
+}
+
+/// Offset 0 means "no data" to GreptimeDB, so it is spent on a record with neither key nor value.
+async fn prepare_topics(client: &Arc<Client>) {
+    let mut calls = JoinSet::new();
+    for number in 0..TOPICS {
+        let client = Arc::clone(client);
+        calls.spawn(async move {
+            let partition = partition(&client, number).await;
+            if partition.get_offset(OffsetAt::Latest).await.expect("an offset") == 0 {
+                let offsets = partition.produce(vec![record(None)], Compression::Lz4).await.expect("the no-op record");
+                assert_eq!(offsets, [0]);
+            }
+        });
+    }
+    calls.join_all().await;
+}
+
+/// An acknowledged batch: the offset of each of its values.
+type Acknowledged = Vec<(i64, Vec<u8>)>;
+
+/// Values of one batch: sizes differ from batch to batch up to the limit; half of the bytes do not compress.
+fn batch_values(topic: usize, attempt: usize) -> Vec<Vec<u8>> {
+    let seed = u64::try_from(topic * 1000 + attempt).unwrap_or(0);
+    let size = [300, 20_000, 150_000, MAX_BATCH_BYTES - 2000][attempt % 4];
+    let parts = [1, 8, 3, 2][attempt % 4];
+    let value = |part: usize| {
+        let mut value = format!("{topic}/{attempt}/{part}/").into_bytes();
+        value.extend(records::noise(seed + 7 * u64::try_from(part).unwrap_or(0), size / parts / 2));
+        value.resize(size / parts, b'w');
+        value
+    };
+    (0..parts).map(value).collect()
+}
+
+/// One topic's writer: one batch in flight, a new one after each answer or after the deadline.
+async fn write(client: Arc<Client>, topic: usize, acknowledged: Arc<AtomicUsize>) -> Vec<Acknowledged> {
+    let partition = partition(&client, topic).await;
+    let mut batches = Vec::new();
+    for attempt in 0.. {
+        let values = batch_values(topic, attempt);
+        let records = values.iter().map(|value| record(Some(value.clone()))).collect();
+        match tokio::time::timeout(DEADLINE, partition.produce(records, Compression::Lz4)).await {
+            Ok(Ok(offsets)) => {
+                assert_eq!(offsets.len(), values.len());
+                batches.push(offsets.into_iter().zip(values).collect());
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            // An error to the database's writer; whether the batch is in the log is unknown.
+            Ok(Err(Error::ServerError { protocol_error, .. })) => panic!("fatal to GreptimeDB: {protocol_error}"),
+            Ok(Err(_)) | Err(_) => {}
+        }
+        if batches.len() == BATCHES {
+            break;
+        }
+    }
+    batches
+}
+
+/// Reads `offsets` and needs every one of them, in order.
+async fn replay(partition: &PartitionClient, offsets: Range<i64>) -> Vec<RecordAndOffset> {
+    let mut found = Vec::new();
+    let mut next = offsets.start;
+    let limit = i32::try_from(MAX_BATCH_BYTES).unwrap_or(i32::MAX);
+    while next < offsets.end {
+        let fetched = partition.fetch_records(next, 1..limit, CONSUMER_WAIT_MS).await;
+        let (records, high_watermark) = fetched.expect("records");
+        assert!(high_watermark >= offsets.end, "the end offset never goes back");
+        assert!(!records.is_empty(), "{}: nothing at {next} of {high_watermark}", partition.topic());
+        for record in records {
+            assert_eq!(record.offset, next, "{}: GreptimeDB waits for ever for a missing offset", partition.topic());
+            next += 1;
+            found.push(record);
+        }
+    }
+    found
+}
+
+async fn replay_everything(client: &Arc<Client>, written: Vec<Vec<Acknowledged>>) {
+    let mut calls = JoinSet::new();
+    for (topic, batches) in written.into_iter().enumerate() {
+        let client = Arc::clone(client);
+        calls.spawn(async move {
+            let partition = partition(&client, topic).await;
+            let end = partition.get_offset(OffsetAt::Latest).await.expect("an offset");
+            let found = replay(&partition, 0..end).await;
+            assert_eq!((&found[0].record.key, &found[0].record.value), (&None, &None), "the no-op record is first");
+            for (offset, value) in batches.into_iter().flatten() {
+                let place = usize::try_from(offset).expect("offsets are positive");
+                assert!(found[place].record.value.as_ref() == Some(&value), "{}: {offset}", partition.topic());
+            }
+        });
+    }
+    calls.join_all().await;
+}
+
+/// The metasrv prunes; a replay from below the new start must be refused.
+async fn prune(client: &Arc<Client>, topic: usize) {
+    let partition = partition(client, topic).await;
+    let end = partition.get_offset(OffsetAt::Latest).await.expect("an offset");
+    let start = end / 2;
+    partition.delete_records(start, DELETE_TIMEOUT_MS).await.expect("records can be deleted");
+    assert_eq!(partition.get_offset(OffsetAt::Earliest).await.expect("an offset"), start);
+    let refused = partition.fetch_records(start - 1, 1..1000, CONSUMER_WAIT_MS).await.expect_err("below the start");
+    let Error::ServerError { protocol_error, response, .. } = refused else { panic!("{refused}") };
+    assert_eq!(protocol_error, ProtocolError::OffsetOutOfRange);
+    assert!(matches!(response, Some(ServerErrorResponse::PartitionFetchState { .. })), "{response:?}");
+    assert_eq!(replay(&partition, start..end).await.len(), usize::try_from(end - start).unwrap_or(0));
+}
+
+#[test]
+fn a_database_writes_its_log_loses_the_broker_and_replays() {
+    let mut broker = Setup::new().set("auto.create.topics.enable", false).start();
+    let bootstrap = broker.bootstrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
+    let runtime = runtime.expect("a runtime");
+
+    let database = runtime.block_on(client(&bootstrap));
+    assert_eq!(runtime.block_on(create_topics(&database)), TOPICS);
+    runtime.block_on(prepare_topics(&database));
+
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..TOPICS)
+        .map(|topic| runtime.spawn(write(Arc::clone(&database), topic, Arc::clone(&acknowledged))))
+        .collect();
+    let count = || acknowledged.load(Ordering::Relaxed);
+    wait::until_true("a third of the batches", Duration::from_secs(120), || count() >= KILL_AFTER);
+    broker.kill9();
+    let before = count();
+    broker.restart();
+    assert!(before < TOPICS * BATCHES, "the broker dies in the middle of the load");
+    let written = runtime.block_on(async {
+        let mut written = Vec::new();
+        for writer in writers {
+            written.push(writer.await.expect("no writer fails for good"));
+        }
+        written
+    });
+
+    // The database starts again, too: its topics exist, and it reads everything back.
+    let database = runtime.block_on(client(&bootstrap));
+    assert_eq!(runtime.block_on(create_topics(&database)), 0, "all topics are still there");
+    runtime.block_on(replay_everything(&database, written));
+    for topic in [0, 31, 63] {
+        runtime.block_on(prune(&database, topic));
+    }
+    broker.kill9();
+    broker.restart();
+    let start = runtime.block_on(async { partition(&database, 63).await.get_offset(OffsetAt::Earliest).await });
+    assert!(start.expect("an offset") > 0, "what was pruned does not come back");
+}
+
+#[test]
+fn names_that_its_own_rule_allows_and_kafka_refuses_are_refused() {
+    let broker = Setup::new().set("auto.create.topics.enable", false).start();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let client = client(&broker.bootstrap()).await;
+        let controller = client.controller_client().expect("a controller");
+        for name in ["wal:0", "wal#0", "wal@0"] {
+            let refused = controller.create_topic(name, 1, 1, CREATE_TIMEOUT_MS).await.expect_err("not a name");
+            let Error::ServerError { protocol_error, .. } = refused else { panic!("{refused}") };
+            assert_eq!(protocol_error, ProtocolError::InvalidTopicException, "{name}");
+        }
+        let unknown = client.partition_client("absent", 0, UnknownTopicHandling::Retry);
+        let failed = tokio::time::timeout(2 * DEADLINE, unknown).await.expect("an error within the deadline");
+        assert!(failed.is_err(), "a topic that does not exist is not made by asking for it");
+    });
+}
