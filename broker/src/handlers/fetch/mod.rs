@@ -1,0 +1,191 @@
+//! Fetch (key 1), versions 4–18.
+//!
+//! Behaviour: whole batches from each partition in the order asked, up to the request's and the partition's limits, the
+//! first batch even if it is larger (KIP-74); up to the high watermark, or the last stable offset for read_committed.
+//! With fewer bytes than the minimum and nothing wrong the request waits for news of its partitions. Sessions (KIP-227)
+//! send only what changed. At the end of a partition `records` is empty, not null.
+//! Versions: v5 log start offset · v7 sessions · v9 leader epochs (KIP-320) · v11 rack (KIP-392) · v12 flexible, diverging
+//! epoch (KIP-595) · v13 topic ids (KIP-516) · v15 replica state · v16 node endpoints (KIP-951) · v17 directory id ·
+//! v18 high watermark of a follower.
+//! Source: FetchRequest.json, `KafkaApis.handleFetchRequest`, `FetchSession`, `DelayedFetch`.
+
+mod response;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::error_code::ErrorCode;
+use protocol::messages::FetchRequest;
+use tokio::time::Instant;
+
+use super::{Reply, RequestContext};
+use crate::error_code;
+use crate::replica::{FetchLimits, Partition, PartitionError, Watch};
+
+use response::{FetchAnswer, PartitionAnswer};
+pub use session::SessionCache;
+use session::{FetchedPartition, Session};
+
+const READ_COMMITTED: i8 = 1;
+
+pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<FetchAnswer> {
+    let services = &context.services;
+    let session = match services.fetch_sessions.begin(&request, context.api_version, services.clock.now_ms()) {
+        Ok(session) => session,
+        Err(code) => return Reply::Now(FetchAnswer::failed(code)),
+    };
+    let mut fetch = Fetch::new(context, &request, session);
+    fetch.read_all();
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    if fetch.is_satisfied() || wait.is_zero() {
+        return Reply::Now(fetch.finish());
+    }
+    let deadline = Instant::now() + wait;
+    Reply::Later(Box::pin(fetch.wait(deadline)))
+}
+
+/// One request: what it asks, and what was read so far.
+struct Fetch {
+    context: RequestContext,
+    session: Session,
+    answers: Vec<PartitionAnswer>,
+    /// Bytes of records in the answers.
+    bytes: usize,
+    /// One of the answers is an error, which is told at once.
+    failed: bool,
+    min_bytes: usize,
+    max_bytes: usize,
+    read_committed: bool,
+}
+
+impl Fetch {
+    fn new(context: RequestContext, request: &FetchRequest, session: Session) -> Self {
+        let positive = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+        let max_bytes = positive(request.max_bytes).min(context.services.settings.fetch_max_bytes);
+        Self {
+            min_bytes: positive(request.min_bytes).min(max_bytes),
+            max_bytes,
+            read_committed: request.isolation_level == READ_COMMITTED,
+            answers: Vec::new(),
+            bytes: 0,
+            failed: false,
+            context,
+            session,
+        }
+    }
+
+    fn read_all(&mut self) {
+        self.answers = Vec::with_capacity(self.session.partitions().len());
+        for slot in 0..self.session.partitions().len() {
+            let answer = self.read(&self.session.partitions()[slot], self.left(), self.bytes == 0);
+            self.bytes += answer.size();
+            self.failed |= answer.is_error();
+            self.answers.push(answer);
+        }
+    }
+
+    /// Reads one partition again.
+    fn read_again(&mut self, slot: usize) {
+        let Some(asked) = self.session.partitions().get(slot) else { return };
+        self.bytes -= self.answers[slot].size();
+        let answer = self.read(asked, self.left(), self.bytes == 0);
+        self.bytes += answer.size();
+        self.failed |= answer.is_error();
+        self.answers[slot] = answer;
+    }
+
+    /// Bytes that the answer may still get.
+    fn left(&self) -> usize {
+        self.max_bytes.saturating_sub(self.bytes)
+    }
+
+    fn read(&self, asked: &FetchedPartition, left: usize, at_least_one: bool) -> PartitionAnswer {
+        let partition = match self.find(asked) {
+            Ok(partition) => partition,
+            Err(code) => return PartitionAnswer::failed(code),
+        };
+        let limits = FetchLimits {
+            offset: asked.fetch_offset,
+            max_bytes: asked.max_bytes.min(left),
+            at_least_one,
+            current_leader_epoch: asked.current_leader_epoch,
+            read_committed: self.read_committed,
+        };
+        match partition.read(limits) {
+            Ok(read) => PartitionAnswer::read(read, self.read_committed),
+            Err(error) => self.failure(&partition, &error),
+        }
+    }
+
+    /// A refused fetch still tells the offsets, by which consumers find their way back.
+    fn failure(&self, partition: &Partition, error: &PartitionError) -> PartitionAnswer {
+        let code = error_code::partition(error);
+        tracing::debug!(partition = %partition.name(), %error, "fetch refused");
+        let mut answer = PartitionAnswer::failed(code);
+        if code == ErrorCode::OffsetOutOfRange
+            && let (Ok(offsets), Ok(high_watermark)) = (partition.offsets(), partition.high_watermark())
+        {
+            answer.high_watermark = high_watermark;
+            answer.last_stable_offset = high_watermark;
+            answer.log_start_offset = offsets.log_start_offset;
+        }
+        answer
+    }
+
+    fn find(&self, asked: &FetchedPartition) -> Result<Arc<Partition>, ErrorCode> {
+        let table = self.context.services.replicas.table();
+        let topic = match &asked.name {
+            Some(name) => table.by_name(name).ok_or(ErrorCode::UnknownTopicOrPartition)?,
+            None => table.by_id(asked.topic_id).ok_or(ErrorCode::UnknownTopicId)?,
+        };
+        topic.partition(asked.index).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
+
+    fn is_satisfied(&self) -> bool {
+        self.bytes >= self.min_bytes || self.answers.is_empty() || self.failed
+    }
+
+    /// Waits for news until there are enough bytes, something goes wrong, or the time is over. Only partitions with news
+    /// are read again.
+    async fn wait(mut self, deadline: Instant) -> FetchAnswer {
+        let mut watch = Watch::default();
+        let found = self.session.partitions().iter().map(|asked| self.find(asked));
+        let partitions: Vec<_> = found.collect();
+        for (slot, partition) in partitions.iter().enumerate() {
+            if let Ok(partition) = partition {
+                watch.add(partition, self.next_news(slot), slot as u32);
+                // What came between the first look and now is not told.
+                if partition.known_high_watermark() >= Some(self.next_news(slot)) {
+                    self.read_again(slot);
+                }
+            } else {
+                self.failed = true;
+            }
+        }
+        while !self.is_satisfied() {
+            let Ok(news) = tokio::time::timeout_at(deadline, watch.ready()).await else { break };
+            for slot in news {
+                let place = slot as usize;
+                self.read_again(place);
+                if let Some(Ok(partition)) = partitions.get(place) {
+                    watch.renew(partition, self.next_news(place), slot);
+                    if partition.known_high_watermark() >= Some(self.next_news(place)) {
+                        self.read_again(place);
+                    }
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// The high watermark at which there is more in a partition than was read.
+    fn next_news(&self, slot: usize) -> i64 {
+        self.answers[slot].high_watermark.saturating_add(1)
+    }
+
+    fn finish(self) -> FetchAnswer {
+        let Self { context, session, answers, .. } = self;
+        session.finish(&context.services.fetch_sessions, answers, context.services.clock.now_ms())
+    }
+}

@@ -1,0 +1,258 @@
+//! A Fetch response as pieces: bytes, and regions of log files that go out as they lie on disk. Encoded by hand, since a
+//! codec would copy the records; the crate's encoder is the oracle in the tests.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use protocol::error_code::{ErrorCode, NONE};
+use protocol::ids::Uuid;
+use protocol::response::EncodeError;
+use storage::Region;
+
+use super::session::FetchedPartition;
+use crate::handlers::Answer;
+use crate::replica::PartitionRead;
+use crate::server::Output;
+
+const FIRST_FLEXIBLE: i16 = 12;
+const FIRST_WITH_IDS: i16 = 13;
+const NO_REPLICA: i32 = -1;
+
+/// The answer for one partition.
+#[derive(Debug)]
+pub(super) struct PartitionAnswer {
+    error_code: i16,
+    pub(super) high_watermark: i64,
+    pub(super) last_stable_offset: i64,
+    pub(super) log_start_offset: i64,
+    /// Null in the answer for read_uncommitted, an empty list for read_committed.
+    read_committed: bool,
+    region: Region,
+}
+
+impl PartitionAnswer {
+    pub(super) fn failed(code: ErrorCode) -> Self {
+        Self {
+            error_code: code.code(),
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            read_committed: false,
+            region: Region::empty(),
+        }
+    }
+
+    pub(super) fn read(read: PartitionRead, read_committed: bool) -> Self {
+        Self {
+            error_code: NONE,
+            high_watermark: read.high_watermark,
+            last_stable_offset: read.last_stable_offset,
+            log_start_offset: read.log_start_offset,
+            read_committed,
+            region: read.region,
+        }
+    }
+
+    /// Bytes of records.
+    pub(super) fn size(&self) -> usize {
+        self.region.size
+    }
+
+    pub(super) fn is_error(&self) -> bool {
+        self.error_code != NONE
+    }
+}
+
+#[derive(Debug)]
+struct TopicAnswer {
+    name: Option<Arc<str>>,
+    id: Uuid,
+    /// Index of the partition, its place in the request, its answer.
+    partitions: Vec<(i32, usize, PartitionAnswer)>,
+}
+
+/// The whole answer.
+#[derive(Debug)]
+pub(in crate::handlers) struct FetchAnswer {
+    error_code: i16,
+    session_id: i32,
+    topics: Vec<TopicAnswer>,
+}
+
+impl FetchAnswer {
+    pub(super) fn failed(code: ErrorCode) -> Self {
+        Self { error_code: code.code(), session_id: 0, topics: Vec::new() }
+    }
+
+    /// `answers` name their partitions by place; neighbours of one topic share an entry.
+    pub(super) fn new(by_id: bool, partitions: &[FetchedPartition], answers: Vec<(usize, PartitionAnswer)>) -> Self {
+        let mut topics: Vec<TopicAnswer> = Vec::new();
+        for (place, answer) in answers {
+            let Some(partition) = partitions.get(place) else { continue };
+            let same = |topic: &TopicAnswer| {
+                if by_id { topic.id == partition.topic_id } else { topic.name == partition.name }
+            };
+            if !topics.last().is_some_and(same) {
+                let name = partition.name.clone();
+                topics.push(TopicAnswer { name, id: partition.topic_id, partitions: Vec::new() });
+            }
+            if let Some(topic) = topics.last_mut() {
+                topic.partitions.push((partition.index, place, answer));
+            }
+        }
+        Self { error_code: NONE, session_id: 0, topics }
+    }
+
+    pub(super) fn in_session(mut self, session_id: i32) -> Self {
+        self.session_id = session_id;
+        self
+    }
+
+    /// Places of partitions that the answer has records of.
+    pub(super) fn places_with_data(&self) -> HashSet<usize> {
+        let partitions = self.topics.iter().flat_map(|topic| &topic.partitions);
+        partitions.filter(|(_, _, answer)| answer.size() > 0).map(|(_, place, _)| *place).collect()
+    }
+
+    fn records_size(&self) -> usize {
+        self.topics.iter().flat_map(|topic| &topic.partitions).map(|(_, _, answer)| answer.size()).sum()
+    }
+}
+
+impl Answer for FetchAnswer {
+    fn put(self, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+        let size = self.records_size() + encoded_size(&self, version);
+        let size = i32::try_from(size).map_err(|error| EncodeError { version, message: error.to_string() })?;
+        output.bytes().put_i32(size);
+        self.encode(output, version, correlation_id);
+        Ok(())
+    }
+}
+
+/// Bytes of everything but the records, counted by encoding it.
+fn encoded_size(answer: &FetchAnswer, version: i16) -> usize {
+    let mut count = Encoder { version, bytes: BytesMut::new() };
+    count.head(answer, 0);
+    for topic in &answer.topics {
+        count.topic_head(topic);
+        for (index, _, partition) in &topic.partitions {
+            count.partition_head(*index, partition);
+            count.tags();
+        }
+        count.tags();
+    }
+    count.tags();
+    count.bytes.len()
+}
+
+impl FetchAnswer {
+    fn encode(self, output: &mut Output, version: i16, correlation_id: i32) {
+        let mut encoder = Encoder { version, bytes: std::mem::take(output.bytes()) };
+        encoder.head(&self, correlation_id);
+        for topic in self.topics {
+            encoder.topic_head(&topic);
+            for (index, _, partition) in topic.partitions {
+                encoder.partition_head(index, &partition);
+                if !partition.region.is_empty() {
+                    *output.bytes() = encoder.bytes;
+                    output.put_region(partition.region);
+                    encoder.bytes = std::mem::take(output.bytes());
+                }
+                encoder.tags();
+            }
+            encoder.tags();
+        }
+        encoder.tags();
+        *output.bytes() = encoder.bytes;
+    }
+}
+
+struct Encoder {
+    version: i16,
+    bytes: BytesMut,
+}
+
+impl Encoder {
+    fn is_flexible(&self) -> bool {
+        self.version >= FIRST_FLEXIBLE
+    }
+
+    /// No tagged fields: none of ours is ever away from its default.
+    fn tags(&mut self) {
+        if self.is_flexible() {
+            self.bytes.put_u8(0);
+        }
+    }
+
+    fn head(&mut self, answer: &FetchAnswer, correlation_id: i32) {
+        self.bytes.put_i32(correlation_id);
+        self.tags();
+        self.bytes.put_i32(0); // throttle time
+        if self.version >= 7 {
+            self.bytes.put_i16(answer.error_code);
+            self.bytes.put_i32(answer.session_id);
+        }
+        self.count(answer.topics.len());
+    }
+
+    fn topic_head(&mut self, topic: &TopicAnswer) {
+        if self.version >= FIRST_WITH_IDS {
+            self.bytes.put_slice(topic.id.as_bytes());
+        } else {
+            let name = topic.name.as_deref().unwrap_or_default();
+            if self.is_flexible() {
+                self.compact(name.len() + 1);
+            } else {
+                self.bytes.put_i16(i16::try_from(name.len()).unwrap_or(0));
+            }
+            self.bytes.put_slice(name.as_bytes());
+        }
+        self.count(topic.partitions.len());
+    }
+
+    fn partition_head(&mut self, index: i32, partition: &PartitionAnswer) {
+        self.bytes.put_i32(index);
+        self.bytes.put_i16(partition.error_code);
+        self.bytes.put_i64(partition.high_watermark);
+        self.bytes.put_i64(partition.last_stable_offset);
+        if self.version >= 5 {
+            self.bytes.put_i64(partition.log_start_offset);
+        }
+        self.aborted_transactions(partition.read_committed);
+        if self.version >= 11 {
+            self.bytes.put_i32(NO_REPLICA);
+        }
+        if self.is_flexible() {
+            self.compact(partition.size() + 1);
+        } else {
+            self.bytes.put_i32(i32::try_from(partition.size()).unwrap_or(0));
+        }
+    }
+
+    fn aborted_transactions(&mut self, read_committed: bool) {
+        match (self.is_flexible(), read_committed) {
+            (true, committed) => self.bytes.put_u8(u8::from(committed)),
+            (false, true) => self.bytes.put_i32(0),
+            (false, false) => self.bytes.put_i32(-1),
+        }
+    }
+
+    fn count(&mut self, count: usize) {
+        if self.is_flexible() {
+            self.compact(count + 1);
+        } else {
+            self.bytes.put_i32(i32::try_from(count).unwrap_or(0));
+        }
+    }
+
+    /// An unsigned varint.
+    fn compact(&mut self, value: usize) {
+        let mut rest = value;
+        while rest >= 0x80 {
+            self.bytes.put_u8(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.bytes.put_u8(rest as u8);
+    }
+}

@@ -1,0 +1,186 @@
+//! THE TABLE: which APIs are served, in which versions, by which handler. ApiVersions is answered from it.
+//!
+//! A handler resolves names, asks one room below, and puts the result into Kafka's shape. An API that is not in the table
+//! is not advertised, and a request for it ends the connection, as in Kafka.
+
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use protocol::messages::ApiKey;
+use protocol::request::{DecodeError, decode_body};
+use protocol::response::{self, EncodeError};
+use protocol::{Encodable, HeaderVersion, StrBytes};
+
+pub use self::fetch::SessionCache;
+pub use crate::services::Services;
+
+use crate::server::Output;
+
+/// One request on its way.
+#[derive(Clone)]
+pub struct RequestContext {
+    pub services: Arc<Services>,
+    /// Name of the listener that it came in by.
+    pub listener: Arc<str>,
+    pub api_key: i16,
+    pub api_version: i16,
+    pub correlation_id: i32,
+    pub client_id: Option<StrBytes>,
+}
+
+/// What a handler gives back.
+pub enum Reply<A> {
+    /// The answer.
+    Now(A),
+    /// The answer, once something has happened.
+    Later(BoxFuture<'static, A>),
+    /// No answer: acks=0.
+    Silent,
+    /// End the connection: the only way to tell an acks=0 producer that something went wrong.
+    Close,
+}
+
+/// What became of a request.
+pub enum Handled {
+    /// Its answer, if it has one, is in the output.
+    Answered,
+    /// Its answer comes later; `None` ends the connection.
+    Later(BoxFuture<'static, Option<Output>>),
+    Close,
+}
+
+/// Something that can be sent as the answer to a request.
+pub trait Answer {
+    /// Appends the whole frame.
+    ///
+    /// # Errors
+    /// It cannot be expressed in the version asked for, or its records cannot be read.
+    fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError>;
+}
+
+impl<B: Encodable + HeaderVersion> Answer for B {
+    fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+        response::encode(output.bytes(), api_version, correlation_id, &self)
+    }
+}
+
+/// One row of the table.
+pub struct Api {
+    pub key: ApiKey,
+    /// First version served.
+    pub min: i16,
+    /// Last version served.
+    pub max: i16,
+    /// First version advertised, which may be lower than what is served.
+    pub advertised_min: i16,
+    handle: fn(RequestContext, Bytes, &mut Output) -> Result<Handled, DecodeError>,
+}
+
+macro_rules! apis {
+    ($( $key:ident, $min:literal..=$max:literal, advertised from $advertised:literal, $handler:path; )*) => {
+        /// All APIs served, by key.
+        pub const APIS: &[Api] = &[$(
+            Api {
+                key: ApiKey::$key,
+                min: $min,
+                max: $max,
+                advertised_min: $advertised,
+                handle: |context, body, output| {
+                    let request = decode_body(body, context.api_version)?;
+                    let (version, correlation_id) = (context.api_version, context.correlation_id);
+                    let reply = $handler(context, request);
+                    Ok(finish(reply, version, correlation_id, output))
+                },
+            },
+        )*];
+    };
+}
+
+apis! {
+    // KAFKA-18659: librdkafka before 2.12 stops compressing in silence unless version 0 is advertised.
+    Produce, 3..=13, advertised from 0, produce::handle;
+    Fetch, 4..=18, advertised from 4, fetch::handle;
+    ListOffsets, 1..=10, advertised from 1, list_offsets::handle;
+    Metadata, 0..=13, advertised from 0, metadata::handle;
+    ApiVersions, 0..=4, advertised from 0, api_versions::handle;
+    CreateTopics, 2..=7, advertised from 2, create_topics::handle;
+    DeleteTopics, 1..=6, advertised from 1, delete_topics::handle;
+    DeleteRecords, 0..=2, advertised from 0, delete_records::handle;
+    InitProducerId, 0..=5, advertised from 0, init_producer_id::handle;
+    OffsetForLeaderEpoch, 2..=4, advertised from 2, offset_for_leader_epoch::handle;
+    DescribeConfigs, 1..=4, advertised from 1, describe_configs::handle;
+    CreatePartitions, 0..=3, advertised from 0, create_partitions::handle;
+    DescribeQuorum, 0..=2, advertised from 0, describe_quorum::handle;
+    DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
+    DescribeTopicPartitions, 0..=0, advertised from 0, describe_topic_partitions::handle;
+}
+
+fn find(api_key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == api_key)
+}
+
+/// Runs one request.
+///
+/// # Errors
+/// The key, the version or the body is not one that is served: the connection must be closed.
+pub fn dispatch(context: RequestContext, body: Bytes, output: &mut Output) -> Result<Handled, DecodeError> {
+    let Some(api) = find(context.api_key) else {
+        return Ok(refuse(&context, "API key is not served"));
+    };
+    if (api.min..=api.max).contains(&context.api_version) {
+        return (api.handle)(context, body, output);
+    }
+    if api.key == ApiKey::ApiVersions {
+        let answer = api_versions::unsupported_version();
+        return Ok(finish(Reply::Now(answer), 0, context.correlation_id, output));
+    }
+    Ok(refuse(&context, "API version is not served"))
+}
+
+fn refuse(context: &RequestContext, reason: &str) -> Handled {
+    tracing::debug!(api_key = context.api_key, api_version = context.api_version, reason, "closing the connection");
+    Handled::Close
+}
+
+fn finish<A: Answer + Send + 'static>(reply: Reply<A>, version: i16, correlation_id: i32, output: &mut Output) -> Handled {
+    match reply {
+        Reply::Now(answer) => match answer.put(output, version, correlation_id) {
+            Ok(()) => Handled::Answered,
+            Err(error) => unsendable(&error),
+        },
+        Reply::Later(answer) => Handled::Later(Box::pin(async move {
+            let mut output = Output::default();
+            match answer.await.put(&mut output, version, correlation_id) {
+                Ok(()) => Some(output),
+                Err(error) => {
+                    unsendable(&error);
+                    None
+                }
+            }
+        })),
+        Reply::Silent => Handled::Answered,
+        Reply::Close => Handled::Close,
+    }
+}
+
+fn unsendable(error: &EncodeError) -> Handled {
+    tracing::error!(%error, "cannot send an answer");
+    Handled::Close
+}

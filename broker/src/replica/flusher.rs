@@ -1,0 +1,144 @@
+//! Group commit: a few threads that sync partitions. A partition is in the queue at most once, and whatever is appended
+//! while it is being synced rides on the next round.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::Partition;
+
+/// Whether a partition waits for a flush.
+#[derive(Debug, Default)]
+pub(super) struct FlushState(AtomicU8);
+
+const IDLE: u8 = 0;
+const QUEUED: u8 = 1;
+const RUNNING: u8 = 2;
+const RUNNING_AND_WANTED: u8 = 3;
+
+impl FlushState {
+    /// Asks for a flush; true if the partition has to be put into the queue.
+    fn want(&self) -> bool {
+        let wanted = |state| match state {
+            IDLE => Some(QUEUED),
+            RUNNING => Some(RUNNING_AND_WANTED),
+            _ => None,
+        };
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, wanted) == Ok(IDLE)
+    }
+
+    fn begin(&self) {
+        self.0.store(RUNNING, Ordering::Release);
+    }
+
+    /// Ends a flush; true if another was asked for meanwhile, and the partition has to be put into the queue again.
+    fn end(&self) -> bool {
+        let ended = |state| Some(if state == RUNNING_AND_WANTED { QUEUED } else { IDLE });
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) == Ok(RUNNING_AND_WANTED)
+    }
+}
+
+/// The queue and its threads.
+pub struct Flusher {
+    queue: Mutex<Queue>,
+    /// Partitions with bytes that nobody waits for; the next round takes them all.
+    dirty: Mutex<Vec<Arc<Partition>>>,
+    not_empty: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    partitions: VecDeque<Arc<Partition>>,
+    stopped: bool,
+}
+
+impl Flusher {
+    /// Starts `threads` threads.
+    pub fn start(threads: usize) -> Arc<Self> {
+        let flusher = Arc::new(Self {
+            queue: Mutex::default(),
+            dirty: Mutex::default(),
+            not_empty: Condvar::new(),
+            threads: Mutex::default(),
+        });
+        let spawned = (0..threads.max(1)).filter_map(|n| {
+            let worker = Arc::clone(&flusher);
+            std::thread::Builder::new().name(format!("flusher-{n}")).spawn(move || worker.work()).ok()
+        });
+        flusher.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(spawned);
+        flusher
+    }
+
+    /// Lets `partition` be flushed soon. Returns at once.
+    pub fn flush(&self, partition: &Arc<Partition>) {
+        if partition.flush_state().want() {
+            self.push(Arc::clone(partition));
+        }
+    }
+
+    /// Lets `partition` be flushed with the next round. Returns at once; the caller sees to it that a partition is named
+    /// once a round.
+    pub(super) fn flush_later(&self, partition: &Arc<Partition>) {
+        self.lock_dirty().push(Arc::clone(partition));
+    }
+
+    /// Begins the round: what was written since the last one is flushed soon. Returns how many partitions that are.
+    pub fn begin_round(&self) -> usize {
+        let dirty = std::mem::take(&mut *self.lock_dirty());
+        for partition in &dirty {
+            partition.set_clean();
+            self.flush(partition);
+        }
+        dirty.len()
+    }
+
+    fn lock_dirty(&self) -> MutexGuard<'_, Vec<Arc<Partition>>> {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads when the queue is empty, and waits for them.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.not_empty.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A panic was reported by its own hook; what it did not flush, the clean stop flushes.
+            let _ = thread.join();
+        }
+    }
+
+    fn push(&self, partition: Arc<Partition>) {
+        self.lock().partitions.push_back(partition);
+        self.not_empty.notify_one();
+    }
+
+    fn work(&self) {
+        while let Some(partition) = self.next() {
+            partition.flush_state().begin();
+            // A failure took the directory offline, said so, and told those who wait.
+            let _ = partition.flush();
+            if partition.flush_state().end() {
+                self.push(partition);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Arc<Partition>> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(partition) = queue.partitions.pop_front() {
+                return Some(partition);
+            }
+            if queue.stopped {
+                return None;
+            }
+            queue = self.not_empty.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,366 @@
+//! The door to one replica: append, read, and the offsets that others wait for. Source: `Partition`.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use protocol::ids::TopicPartition;
+use protocol::record_batch::{InvalidBatch, ProduceRules, validate};
+use storage::{AppendError, Appended, Error, Log, LogConfig, Offsets, ReadLimits, Region, TimestampOffset};
+use thiserror::Error as ThisError;
+
+use super::flusher::FlushState;
+use super::loading::Loading;
+use super::stall::{self, Stall};
+use super::{Flusher, Interest};
+
+/// When acks=all is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After the batch is synced on every in-sync replica.
+    Durable,
+    /// When every in-sync replica has it, in memory: Kafka's own.
+    Replicated,
+    /// `Durable` for a partition with a single replica, else `Replicated`.
+    Auto,
+}
+
+/// What a topic's configuration means here.
+#[derive(Clone, Debug)]
+pub struct TopicSettings {
+    pub log: LogConfig,
+    /// With the version of the request left open.
+    pub rules: ProduceRules,
+    pub durability: Durability,
+    /// `flush.messages`: a flush is asked for after so many records.
+    pub flush_messages: i64,
+    /// `flush.ms`.
+    pub flush_ms: i64,
+}
+
+/// Why a partition does not serve a request.
+#[derive(Debug, ThisError)]
+pub enum PartitionError {
+    #[error("this broker is not the leader")]
+    NotLeader,
+    #[error("leader epoch {requested} is older than {current}")]
+    FencedLeaderEpoch { requested: i32, current: i32 },
+    #[error("leader epoch {requested} is newer than {current}")]
+    UnknownLeaderEpoch { requested: i32, current: i32 },
+    /// Its log is being recovered; it leads in a moment.
+    #[error("the log is being loaded")]
+    Loading,
+    #[error("{}", .0.message)]
+    Invalid(InvalidBatch),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Log(#[from] Error),
+}
+
+/// What a fetch asks of a partition.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchLimits {
+    pub offset: i64,
+    pub max_bytes: usize,
+    pub at_least_one: bool,
+    /// −1: the client does not know one.
+    pub current_leader_epoch: i32,
+    /// Stop at the last stable offset.
+    pub read_committed: bool,
+}
+
+/// What a fetch gets.
+#[derive(Debug)]
+pub struct PartitionRead {
+    pub region: Region,
+    pub high_watermark: i64,
+    pub last_stable_offset: i64,
+    pub log_start_offset: i64,
+}
+
+const NOT_LOADED: i64 = -1;
+
+/// One replica of a partition on this broker.
+#[derive(Debug)]
+pub struct Partition {
+    log: Arc<Log>,
+    settings: ArcSwap<TopicSettings>,
+    is_leader: AtomicBool,
+    leader_epoch: AtomicI32,
+    is_single: bool,
+    high_watermark: AtomicI64,
+    interest: Interest,
+    flush_state: FlushState,
+    /// The flusher has this partition for its next round.
+    is_dirty: AtomicBool,
+    flusher: Weak<Flusher>,
+    loading: Loading,
+    stall: Arc<Stall>,
+}
+
+impl Partition {
+    /// `is_single`: the partition has no other replica. `stall` is the one of the log's directory.
+    pub fn new(
+        log: Arc<Log>,
+        settings: &Arc<TopicSettings>,
+        is_single: bool,
+        flusher: Weak<Flusher>,
+        stall: Arc<Stall>,
+    ) -> Self {
+        Self {
+            log,
+            settings: ArcSwap::new(Arc::clone(settings)),
+            is_leader: AtomicBool::new(false),
+            leader_epoch: AtomicI32::new(-1),
+            is_single,
+            high_watermark: AtomicI64::new(NOT_LOADED),
+            interest: Interest::default(),
+            flush_state: FlushState::default(),
+            is_dirty: AtomicBool::new(false),
+            flusher,
+            loading: Loading::default(),
+            stall,
+        }
+    }
+
+    pub fn name(&self) -> &TopicPartition {
+        self.log.partition()
+    }
+
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::Acquire)
+    }
+
+    /// Who waits for the high watermark.
+    pub fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
+    pub(super) fn flush_state(&self) -> &FlushState {
+        &self.flush_state
+    }
+
+    /// Takes over who leads; those who wait look again.
+    pub fn set_role(&self, is_leader: bool, leader_epoch: i32) {
+        self.leader_epoch.store(leader_epoch, Ordering::Release);
+        if self.is_leader.swap(is_leader, Ordering::AcqRel) != is_leader {
+            self.interest.changed();
+        }
+    }
+
+    /// Takes over the topic's settings.
+    pub fn set_settings(&self, settings: &Arc<TopicSettings>) {
+        self.log.set_config(settings.log.clone());
+        self.settings.store(Arc::clone(settings));
+    }
+
+    pub fn is_loaded(&self) -> bool {
+        self.high_watermark.load(Ordering::Acquire) != NOT_LOADED
+    }
+
+    /// The high watermark of a log that has been used.
+    pub fn known_high_watermark(&self) -> Option<i64> {
+        Some(self.high_watermark.load(Ordering::Acquire)).filter(|offset| *offset != NOT_LOADED)
+    }
+
+    /// Brings the log into memory, recovered if it must be, and everything in it onto the disk: a single replica's high
+    /// watermark may never be lower than it was before a crash, and before a crash it was at most what is here.
+    ///
+    /// Whoever comes while another loads waits for a moment.
+    ///
+    /// # Errors
+    /// A failing disk; [`PartitionError::Loading`] after that moment.
+    pub fn load(&self) -> Result<i64, PartitionError> {
+        let Some(_turn) = self.loading.begin() else { return Err(PartitionError::Loading) };
+        if let Some(offset) = self.known_high_watermark() {
+            return Ok(offset);
+        }
+        let offsets = self.log.offsets()?;
+        if offsets.recovery_point < offsets.log_end_offset {
+            self.log.flush()?;
+        }
+        self.high_watermark.fetch_max(offsets.log_end_offset, Ordering::AcqRel);
+        Ok(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// The high watermark (exclusive). The first call after a start loads the log, off the runtime's workers.
+    ///
+    /// # Errors
+    /// As [`Partition::load`].
+    pub fn high_watermark(&self) -> Result<i64, PartitionError> {
+        match self.known_high_watermark() {
+            Some(offset) => Ok(offset),
+            None => stall::blocking(|| self.load()),
+        }
+    }
+
+    /// The offset before which readers of committed records stop (exclusive).
+    ///
+    /// # Errors
+    /// As [`Partition::load`].
+    pub fn last_stable_offset(&self) -> Result<i64, PartitionError> {
+        let high_watermark = self.high_watermark()?;
+        let unstable = self.log.first_unstable_offset()?;
+        Ok(unstable.map_or(high_watermark, |unstable| unstable.min(high_watermark)))
+    }
+
+    /// Offsets of the log.
+    ///
+    /// # Errors
+    /// As [`Partition::load`].
+    pub fn offsets(&self) -> Result<Offsets, PartitionError> {
+        self.high_watermark()?;
+        Ok(self.log.offsets()?)
+    }
+
+    /// Goes on only if this broker leads the partition.
+    ///
+    /// # Errors
+    /// [`PartitionError::NotLeader`].
+    pub fn check_leader(&self) -> Result<(), PartitionError> {
+        if self.is_leader.load(Ordering::Acquire) { Ok(()) } else { Err(PartitionError::NotLeader) }
+    }
+
+    /// Goes on only if the client's leader epoch is this one, or −1 (KIP-320).
+    ///
+    /// # Errors
+    /// Not the leader, or another epoch.
+    pub fn check_leader_epoch(&self, requested: i32) -> Result<(), PartitionError> {
+        self.check_leader()?;
+        let current = self.leader_epoch();
+        if requested < 0 || requested == current {
+            Ok(())
+        } else if requested < current {
+            Err(PartitionError::FencedLeaderEpoch { requested, current })
+        } else {
+            Err(PartitionError::UnknownLeaderEpoch { requested, current })
+        }
+    }
+
+    /// Checks and appends what a Produce of `api_version` has for this partition. The batch is in the log and has its
+    /// offsets; for acks=all the caller waits until the high watermark is above the last one.
+    ///
+    /// # Errors
+    /// Nothing was appended.
+    pub fn append(self: &Arc<Self>, records: Bytes, api_version: i16, now_ms: i64) -> Result<Appended, PartitionError> {
+        self.check_leader()?;
+        self.high_watermark()?;
+        let settings = self.settings.load();
+        let rules = ProduceRules { api_version, ..settings.rules };
+        let batch = validate(records, &rules, self.name(), now_ms).map_err(PartitionError::Invalid)?;
+        let appended = self.stall.run(|| self.log.append(&batch, self.leader_epoch(), now_ms))?;
+        if !appended.duplicate {
+            self.appended(&settings, appended.last_offset + 1);
+        }
+        Ok(appended)
+    }
+
+    /// Makes what was appended visible: at once, or after a flush.
+    fn appended(self: &Arc<Self>, settings: &TopicSettings, end_offset: i64) {
+        let durable = self.is_durable(settings);
+        if !durable {
+            self.raise_high_watermark(end_offset);
+        }
+        let unflushed = || self.log.offsets().map_or(0, |offsets| end_offset - offsets.recovery_point);
+        let due = durable || (settings.flush_messages < i64::MAX && unflushed() >= settings.flush_messages);
+        if !due && self.is_dirty.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match self.flusher.upgrade() {
+            Some(flusher) if due => flusher.flush(self),
+            Some(flusher) => flusher.flush_later(self),
+            None => {}
+        }
+    }
+
+    /// What is appended from now on is for the round after the one that begins.
+    pub(super) fn set_clean(&self) {
+        self.is_dirty.store(false, Ordering::Release);
+    }
+
+    fn is_durable(&self, settings: &TopicSettings) -> bool {
+        match settings.durability {
+            _ if settings.flush_messages == 1 => true,
+            Durability::Durable => true,
+            Durability::Replicated => false,
+            Durability::Auto => self.is_single,
+        }
+    }
+
+    fn raise_high_watermark(&self, offset: i64) {
+        if self.high_watermark.fetch_max(offset, Ordering::AcqRel) < offset {
+            self.interest.reached(offset);
+        }
+    }
+
+    /// Syncs the log. Everything that was appended before is durable and visible afterwards.
+    ///
+    /// # Errors
+    /// The directory is offline from now on; those who wait are told.
+    pub fn flush(&self) -> Result<(), Error> {
+        match self.log.flush() {
+            Ok(durable) => {
+                self.raise_high_watermark(durable);
+                Ok(())
+            }
+            Err(error) => {
+                self.interest.changed();
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads for a consumer.
+    ///
+    /// # Errors
+    /// Not the leader, another epoch, an offset outside the log, a failing disk.
+    pub fn read(&self, limits: FetchLimits) -> Result<PartitionRead, PartitionError> {
+        self.check_leader_epoch(limits.current_leader_epoch)?;
+        let high_watermark = self.high_watermark()?;
+        let last_stable_offset = self.last_stable_offset()?;
+        let end_offset = if limits.read_committed { last_stable_offset } else { high_watermark };
+        let read = ReadLimits { end_offset, max_bytes: limits.max_bytes, at_least_one: limits.at_least_one };
+        let region = self.log.read(limits.offset, read)?;
+        let log_start_offset = self.log.offsets()?.log_start_offset;
+        Ok(PartitionRead { region, high_watermark, last_stable_offset, log_start_offset })
+    }
+
+    /// Moves the log start offset up to `offset`, −1 meaning the high watermark (DeleteRecords). Returns the new log
+    /// start offset.
+    ///
+    /// # Errors
+    /// Not the leader, an offset above the high watermark, a failing disk.
+    pub fn delete_records(&self, offset: i64) -> Result<i64, PartitionError> {
+        self.check_leader()?;
+        let high_watermark = self.high_watermark()?;
+        let offset = if offset == -1 { high_watermark } else { offset };
+        if offset < 0 || offset > high_watermark {
+            let Offsets { log_start_offset, .. } = self.log.offsets()?;
+            return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: high_watermark }.into());
+        }
+        Ok(self.log.increment_log_start_offset(offset)?)
+    }
+
+    /// The first record that is as young as `timestamp`, below what the isolation level lets be read.
+    ///
+    /// # Errors
+    /// As [`Partition::load`], and a failing disk.
+    pub fn offset_for_timestamp(&self, timestamp: i64, limit: i64) -> Result<Option<TimestampOffset>, PartitionError> {
+        self.high_watermark()?;
+        Ok(self.log.offset_for_timestamp(timestamp, limit)?)
+    }
+
+    /// Lets old segments go.
+    ///
+    /// # Errors
+    /// As [`Partition::load`], and a failing disk.
+    pub fn delete_old_segments(&self, now_ms: i64) -> Result<usize, PartitionError> {
+        Ok(self.log.delete_old_segments(self.high_watermark()?, now_ms)?)
+    }
+}

@@ -1,0 +1,218 @@
+//! One connection: take every whole frame that a read brought, run each in order, send what is ready in one write.
+//!
+//! Answers leave in the order of their requests. A Produce that waits for its flush does not keep later ones from being
+//! appended; anything else waits until all before it are answered, so that a client that pipelines sees what it would see
+//! of Apache Kafka, which works on one request of a connection at a time (`SocketServer`, muted channels).
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use protocol::frame::FrameError;
+use protocol::messages::ApiKey;
+use protocol::request::{DecodeError, RequestPrefix, parse_head};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::reader::{Reader, SIZE_FIELD};
+use super::{Output, ServerSettings};
+use crate::handlers::{self, Handled, RequestContext, Services};
+
+/// Requests of one connection that may be unanswered.
+const MAX_PENDING: usize = 64;
+/// Places for them that an idle connection keeps.
+const KEPT_PENDING: usize = 4;
+/// Why a connection ends before the client closes it. A client's mistake: logged at debug.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Closed {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("the handler of the request asked for it")]
+    Asked,
+    #[error("a handler panicked")]
+    Panicked,
+    #[error("silent for too long")]
+    Idle,
+}
+
+/// An answer in its place in the row.
+enum Pending {
+    Ready(Output),
+    Waiting(BoxFuture<'static, Option<Output>>),
+}
+
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    listener: Arc<str>,
+    settings: Arc<ServerSettings>,
+    services: Arc<Services>,
+    reader: Reader,
+    output: Output,
+    pending: VecDeque<Pending>,
+    /// Everything pending is a Produce, so that another may be begun.
+    only_produce: bool,
+    /// Why the connection ends as soon as what came before is answered.
+    closing: Option<Closed>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        listener: Arc<str>,
+        settings: Arc<ServerSettings>,
+        services: Arc<Services>,
+    ) -> Self {
+        Self {
+            stream,
+            peer,
+            listener,
+            settings,
+            services,
+            reader: Reader::default(),
+            output: Output::default(),
+            pending: VecDeque::new(),
+            only_produce: true,
+            closing: None,
+        }
+    }
+
+    /// Serves until the client closes, does something that ends the connection, or the broker stops.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
+        match self.serve(stop).await {
+            Ok(()) => tracing::trace!(peer = %self.peer, "connection closed"),
+            Err(error) => tracing::debug!(peer = %self.peer, %error, "connection ended"),
+        }
+    }
+
+    async fn serve(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Closed> {
+        loop {
+            if let Err(error) = self.take_frames() {
+                self.closing = Some(error);
+            }
+            self.take_ready();
+            self.output.write_to(&self.stream).await?;
+            if self.pending.is_empty() {
+                if let Some(error) = self.closing.take() {
+                    return Err(error);
+                }
+                if *stop.borrow() {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                biased;
+                answer = head(&mut self.pending), if !self.pending.is_empty() => {
+                    self.pending.pop_front();
+                    self.output.append(answer.ok_or(Closed::Asked)?);
+                    self.take_settled()?;
+                }
+                read = self.reader.read(&self.stream, &self.settings, &mut self.output),
+                    if self.closing.is_none() && may_read(&self.pending, self.only_produce, self.reader.input()) =>
+                {
+                    if read? == 0 {
+                        return Ok(());
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop), if !*stop.borrow() => {}
+            }
+        }
+    }
+
+    /// Runs every whole frame in the buffer that may be run now.
+    fn take_frames(&mut self) -> Result<(), Closed> {
+        while self.closing.is_none() && self.pending.len() < MAX_PENDING && self.may_begin() {
+            let Some(frame) = self.reader.take_frame(&self.settings.frames)? else { break };
+            self.handle(frame)?;
+        }
+        self.reader.release();
+        Ok(())
+    }
+
+    /// Whether the next request may begin while others wait: a Produce behind Produces.
+    fn may_begin(&self) -> bool {
+        self.pending.is_empty() || (self.only_produce && next_is_produce(self.reader.input()))
+    }
+
+    fn handle(&mut self, frame: Bytes) -> Result<(), Closed> {
+        let request = parse_head(frame)?;
+        let is_produce = request.api_key == ApiKey::Produce as i16;
+        let context = RequestContext {
+            services: Arc::clone(&self.services),
+            listener: Arc::clone(&self.listener),
+            api_key: request.api_key,
+            api_version: request.api_version,
+            correlation_id: request.correlation_id,
+            client_id: request.client_id,
+        };
+        let in_turn = self.pending.is_empty();
+        let mut later = Output::default();
+        let output = if in_turn { &mut self.output } else { &mut later };
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            handlers::dispatch(context, request.body, output)
+        }));
+        match handled.map_err(|_| Closed::Panicked)?? {
+            Handled::Answered if in_turn => {}
+            Handled::Answered => self.pending.push_back(Pending::Ready(later)),
+            Handled::Later(answer) => {
+                self.only_produce = is_produce && (in_turn || self.only_produce);
+                let guarded = std::panic::AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or(None));
+                self.pending.push_back(Pending::Waiting(guarded.boxed()));
+            }
+            Handled::Close => return Err(Closed::Asked),
+        }
+        Ok(())
+    }
+
+    /// One flush settles many: what became ready with the first in the row leaves in the same write.
+    fn take_settled(&mut self) -> Result<(), Closed> {
+        loop {
+            self.take_ready();
+            let Some(Pending::Waiting(answer)) = self.pending.front_mut() else { return Ok(()) };
+            let Some(answer) = answer.now_or_never() else { return Ok(()) };
+            self.pending.pop_front();
+            self.output.append(answer.ok_or(Closed::Asked)?);
+        }
+    }
+
+    /// Moves answers that are ready from the front of the row to the output.
+    fn take_ready(&mut self) {
+        while let Some(Pending::Ready(_)) = self.pending.front() {
+            if let Some(Pending::Ready(answer)) = self.pending.pop_front() {
+                self.output.append(answer);
+            }
+        }
+        if self.pending.is_empty() {
+            self.only_produce = true;
+            self.pending.shrink_to(KEPT_PENDING);
+        }
+    }
+}
+
+/// Waits for the first answer in the row. Cancel safe: it keeps its place.
+async fn head(pending: &mut VecDeque<Pending>) -> Option<Output> {
+    match pending.front_mut() {
+        Some(Pending::Waiting(answer)) => answer.await,
+        _ => std::future::pending().await,
+    }
+}
+
+fn next_is_produce(input: &[u8]) -> bool {
+    let prefix = input.get(SIZE_FIELD..).map(RequestPrefix::peek);
+    matches!(prefix, Some(Ok(prefix)) if prefix.api_key == ApiKey::Produce as i16)
+}
+
+/// Reading goes on while the row has room, and while what is in the buffer is not known to have to wait.
+fn may_read(pending: &VecDeque<Pending>, only_produce: bool, input: &[u8]) -> bool {
+    let blocked = !pending.is_empty() && (!only_produce || (input.len() >= SIZE_FIELD + 8 && !next_is_produce(input)));
+    pending.len() < MAX_PENDING && !blocked
+}

@@ -1,0 +1,135 @@
+//! Listeners and their connections.
+
+mod connection;
+mod limits;
+mod output;
+mod reader;
+mod request_memory;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::frame::FrameLimits;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use limits::{ConnectionLimits, Limits};
+pub use output::Output;
+pub use request_memory::RequestMemory;
+
+use crate::handlers::Services;
+use connection::Connection;
+
+/// What a connection may still take after the stop for the answers that it is owed.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What all connections share.
+pub struct ServerSettings {
+    pub frames: FrameLimits,
+    pub memory: RequestMemory,
+    pub limits: Arc<ConnectionLimits>,
+    /// `connections.max.idle.ms`; a connection that is silent for so long is closed.
+    pub idle: Option<Duration>,
+    /// `socket.listen.backlog.size`.
+    pub backlog: u32,
+}
+
+/// One bound listener.
+pub struct Listener {
+    /// Its name, by which brokers are advertised.
+    pub name: Arc<str>,
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// Whatever the system says, with the address.
+    pub fn bind(name: &str, address: SocketAddr, backlog: u32) -> io::Result<Self> {
+        let failed = |error: io::Error| {
+            io::Error::new(error.kind(), format!("Socket server failed to bind to {address}: {error}"))
+        };
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).map_err(failed)?;
+        socket.set_reuse_address(true).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        socket.bind(&address.into()).map_err(failed)?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX)).map_err(failed)?;
+        let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { name: name.into(), socket, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves connections until `stop` is true, then until every connection is done, closed at the latest when its
+    /// present requests are answered.
+    pub async fn serve(self, settings: Arc<ServerSettings>, services: Arc<Services>, stop: watch::Receiver<bool>) {
+        let mut connections = JoinSet::new();
+        let mut stopped = stop.clone();
+        tracing::info!("Awaiting socket connections on {}.", self.address);
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        self.admit(&mut connections, &settings, &services, &stop, stream, peer);
+                    }
+                    Err(error) => self.pause_after(error).await,
+                },
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                _ = stopped.wait_for(|stop| *stop) => break,
+            }
+        }
+        drop(self.socket);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::info!(listener = %self.name, connections = connections.len(), "ending connections that do not read");
+            connections.shutdown().await;
+        }
+    }
+
+    fn admit(
+        &self,
+        connections: &mut JoinSet<()>,
+        settings: &Arc<ServerSettings>,
+        services: &Arc<Services>,
+        stop: &watch::Receiver<bool>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
+        let Some(place) = settings.limits.admit(canonical(peer.ip())) else {
+            tracing::debug!(%peer, "connection refused: too many");
+            return;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "connection lost before it began");
+            return;
+        }
+        let settings = Arc::clone(settings);
+        let connection = Connection::new(stream, peer, Arc::clone(&self.name), settings, Arc::clone(services));
+        let stop = stop.clone();
+        connections.spawn(async move {
+            connection.run(stop).await;
+            drop(place);
+        });
+    }
+
+    /// Out of descriptors: accepting again at once would only spin.
+    async fn pause_after(&self, error: io::Error) {
+        tracing::warn!(listener = %self.name, %error, "cannot accept a connection");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// An IPv4 address that came through an IPv6 socket counts as the IPv4 address.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,236 @@
+//! What leaves on a socket: bytes and regions of log files, in the order of the answers. The one place that chooses
+//! between copying, `sendfile` and the cold pool.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use rustix::net::SendFlags;
+use storage::Region;
+use storage::file_system::{File, read_exact};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+/// From here on a region is sent by the kernel; a smaller one is copied behind the bytes before it.
+const LARGE: usize = 16 << 10;
+/// What one connection sends before others get the worker, and what a cold read brings at a time.
+const TURN: usize = 1 << 20;
+/// An empty buffer of more than this is given back.
+const KEPT: usize = 256 << 10;
+/// Threads that may read from the disk, at once and in all, for consumers far behind the tail.
+const COLD_READERS: usize = 4;
+
+static COLD_READS: Semaphore = Semaphore::const_new(COLD_READERS);
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    Region(Region),
+}
+
+impl Piece {
+    fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Region(region) => region.size,
+        }
+    }
+}
+
+/// Answers on their way to one socket.
+#[derive(Debug, Default)]
+pub struct Output {
+    pieces: VecDeque<Piece>,
+    /// What comes behind `pieces`.
+    tail: BytesMut,
+}
+
+impl Output {
+    /// The end of the output, to append to.
+    pub fn bytes(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    /// Appends the bytes of `region`; a large one is not read before it is sent.
+    pub fn put_region(&mut self, region: Region) {
+        let Some(file) = region.file() else { return };
+        let is_copied = match file.as_fd() {
+            // No descriptor, so no kernel that could send it: the simulation.
+            None => {
+                copy(&mut self.tail, region.size, |out| read_exact(&**file, out, region.position).map(|()| region.size))
+            }
+            Some(_) if region.size < LARGE => {
+                copy(&mut self.tail, region.size, |out| file.read_resident_at(out, region.position))
+            }
+            Some(_) => false,
+        };
+        if !is_copied {
+            self.seal();
+            self.pieces.push_back(Piece::Region(region));
+        }
+    }
+
+    /// Appends another output.
+    pub fn append(&mut self, mut other: Self) {
+        if self.is_empty() {
+            *self = other;
+        } else if other.pieces.is_empty() {
+            self.tail.extend_from_slice(&other.tail);
+        } else {
+            self.seal();
+            self.pieces.append(&mut other.pieces);
+            self.tail = other.tail;
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(Piece::Bytes(self.tail.split().freeze()));
+        }
+    }
+
+    /// Bytes that were not sent yet.
+    pub fn size(&self) -> usize {
+        self.pieces.iter().map(Piece::size).sum::<usize>() + self.tail.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.tail.is_empty()
+    }
+
+    /// Gives back the memory of an output that is empty.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Sends everything, with a pause for others after each [`TURN`].
+    ///
+    /// # Cancel safety
+    /// What was sent is taken off; a later call goes on there.
+    ///
+    /// # Errors
+    /// The connection is of no use any more: the peer is gone, or a file ended before its region.
+    pub async fn write_to(&mut self, stream: &TcpStream) -> io::Result<()> {
+        let mut sent = 0;
+        while !self.is_empty() {
+            sent += self.write_some(stream).await?;
+            if sent >= TURN {
+                sent = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        if self.tail.capacity() > KEPT {
+            self.tail = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    async fn write_some(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let is_last = self.tail.is_empty() && self.pieces.len() == 1;
+        let sent = match self.pieces.front() {
+            None => {
+                let sent = send_bytes(stream, &self.tail, false).await?;
+                self.tail.advance(sent);
+                return Ok(sent);
+            }
+            Some(Piece::Bytes(bytes)) => send_bytes(stream, bytes, !is_last).await?,
+            Some(Piece::Region(region)) => {
+                let Some(file) = region.file() else { return Ok(self.take(0)) };
+                let (position, size) = (region.position, region.size.min(TURN));
+                if !is_resident(&**file, position, size)? {
+                    let bytes = read_cold(file, position, size).await?;
+                    self.take(size);
+                    self.pieces.push_front(Piece::Bytes(bytes));
+                    return Ok(0);
+                }
+                send_file(stream, &**file, position, size).await?
+            }
+        };
+        Ok(self.take(sent))
+    }
+
+    /// Takes `size` sent bytes off the front, and the piece if nothing is left of it.
+    fn take(&mut self, size: usize) -> usize {
+        let left = self.pieces.front_mut().map_or(0, |piece| {
+            match piece {
+                Piece::Bytes(bytes) => bytes.advance(size),
+                Piece::Region(region) => {
+                    region.position += size as u64;
+                    region.size -= size;
+                }
+            }
+            piece.size()
+        });
+        if left == 0 {
+            self.pieces.pop_front();
+        }
+        size
+    }
+}
+
+/// Appends `size` bytes that `read` fills in. False, and nothing is appended, if it could not fill them all at once.
+fn copy(out: &mut BytesMut, size: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> bool {
+    let start = out.len();
+    out.resize(start + size, 0);
+    // An error shows again, and is handled, when the region is sent.
+    let is_whole = read(&mut out[start..]).is_ok_and(|read| read == size);
+    if !is_whole {
+        out.truncate(start);
+    }
+    is_whole
+}
+
+/// `more`: further bytes follow at once, so that the kernel fills its packets.
+async fn send_bytes(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let flags = SendFlags::NOSIGNAL | if more { SendFlags::MORE } else { SendFlags::empty() };
+    let sent = stream.async_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, bytes, flags)?)).await?;
+    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(sent) }
+}
+
+async fn send_file(stream: &TcpStream, file: &dyn File, position: u64, size: usize) -> io::Result<usize> {
+    let send = || {
+        let file = file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
+        let mut offset = position;
+        Ok(rustix::fs::sendfile(stream, file, Some(&mut offset), size)?)
+    };
+    let sent = stream.async_io(Interest::WRITABLE, send).await?;
+    if sent == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(sent) }
+}
+
+/// Whether both ends of a range are in the page cache, so that what lies between very likely is.
+fn is_resident(file: &dyn File, position: u64, size: usize) -> io::Result<bool> {
+    let last = position + (size as u64).saturating_sub(1);
+    for at in [position, last] {
+        match file.read_resident_at(&mut [0], at) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// Reads on a thread that may block, and leaves no page behind where the file system can do that: catching up must not
+/// push the tail out of memory.
+async fn read_cold(file: &Arc<dyn File>, position: u64, size: usize) -> io::Result<Bytes> {
+    let _permit = COLD_READS.acquire().await.map_err(io::Error::other)?;
+    let file = Arc::clone(file);
+    let read = move || {
+        let mut buffer = vec![0; size];
+        let mut filled = 0;
+        while filled < size {
+            match file.read_uncached_at(&mut buffer[filled..], position + filled as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Bytes::from(buffer))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
