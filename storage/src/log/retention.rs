@@ -146,7 +146,8 @@ impl Log {
         Ok(())
     }
 
-    /// Gives the files of segments that are out of the log names for deletion.
+    /// Gives the files of segments that are out of the log names for deletion, in the order given: were only the first
+    /// of them to get theirs, the others must follow each other.
     pub(super) fn rename_for_deletion(
         &self,
         loaded: &Loaded,
@@ -177,7 +178,6 @@ impl Log {
     /// Moves the log start offset up; whatever was measured from the old one follows.
     pub(super) fn raise_log_start(&self, loaded: &Loaded, writer: &mut Writer, offset: i64) {
         if loaded.log_start_offset.fetch_max(offset, Ordering::AcqRel) < offset {
-            loaded.recovery_point.fetch_max(offset, Ordering::AcqRel);
             loaded.change_epochs(|epochs| epochs.truncate_from_start(offset));
             writer.producers.on_log_start_offset_incremented(offset);
         }

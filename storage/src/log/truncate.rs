@@ -28,18 +28,29 @@ impl Log {
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;
         tracing::info!(partition = %self.partition, offset, log_end_offset = offsets.log_end_offset, "truncating");
+        let recovery_point = loaded.recovery_point.load(Ordering::Acquire);
+        let segment_base_offset = self.segment_of(loaded, offset).map_or(offset, |(segment, _)| segment.base_offset());
+        self.lower_recovery_point(loaded, segment_base_offset)?;
         let cut = self.cut(loaded, &mut writer, offset, now_ms);
         let end_offset = self.log_dir.check("truncating a log", cut)?;
-        loaded.recovery_point.fetch_min(end_offset, Ordering::AcqRel);
+        loaded.recovery_point.store(recovery_point.min(end_offset), Ordering::Release);
         Ok(end_offset)
+    }
+
+    /// On disk too, and before anything is cut: what is half cut, and what is appended there later, must not be taken for
+    /// flushed after a crash.
+    fn lower_recovery_point(&self, loaded: &Loaded, offset: i64) -> Result<(), Error> {
+        loaded.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        Ok(self.log_dir.lower_recovery_point(&self.partition, offset)?)
     }
 
     fn cut(&self, loaded: &Loaded, writer: &mut Writer, offset: i64, now_ms: i64) -> io::Result<i64> {
         let place = self.place(loaded);
-        let dropped = loaded.change_segments(|segments| {
+        let mut dropped = loaded.change_segments(|segments| {
             let kept = segments.partition_point(|segment| segment.base_offset() < offset).max(1);
             segments.split_off(kept)
         });
+        dropped.reverse();
         self.rename_for_deletion(loaded, writer, &dropped, now_ms)?;
         let Some(active) = loaded.active() else { return Ok(offset) };
         let size = active.size();
@@ -54,7 +65,9 @@ impl Log {
         let scanned = active.scan(place, scan_from, |position, header, _| {
             active.with_index(|index| active.index_batch(index, position, header, interval));
         })?;
-        let end_offset = scanned.next_offset.unwrap_or(active.base_offset());
+        // The log may begin inside the first batch that went.
+        let start = loaded.log_start_offset.load(Ordering::Acquire);
+        let end_offset = scanned.next_offset.unwrap_or(active.base_offset()).max(start);
         let tail = Tail { end_offset, segment_base_offset: active.base_offset(), position: end };
         loaded.set_tail(tail);
         *lock(&loaded.flushed) = tail;
@@ -99,7 +112,10 @@ impl Log {
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;
         tracing::info!(partition = %self.partition, offset, "truncating fully");
-        let dropped = loaded.change_segments(std::mem::take);
+        let first = loaded.segments().first().map_or(offset, |segment| segment.base_offset());
+        self.lower_recovery_point(loaded, first.min(offset))?;
+        let mut dropped = loaded.change_segments(std::mem::take);
+        dropped.reverse();
         let removed = self.remove_all(loaded, &mut writer, &dropped, offset, now_ms);
         self.log_dir.check("truncating a log", removed)?;
         loaded.log_start_offset.store(offset, Ordering::Release);
@@ -113,6 +129,8 @@ impl Log {
         });
         if !dropped.is_empty() {
             self.add_segment(loaded, offset)?;
+            // The name of the segment's file is all that tells where the log begins.
+            self.log_dir.check("truncating a log", self.log_dir.file_system().sync_dir(&loaded.folder))?;
         }
         Ok(())
     }

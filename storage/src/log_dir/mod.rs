@@ -148,8 +148,14 @@ pub struct LogDir {
 /// The logs here: those that were opened, and what was stored about the others.
 #[derive(Default)]
 struct Logs {
-    open: HashMap<TopicPartition, Weak<dyn CheckpointedLog>>,
+    open: HashMap<TopicPartition, OpenLog>,
     stored: HashMap<TopicPartition, StoredOffsets>,
+}
+
+struct OpenLog {
+    log: Weak<dyn CheckpointedLog>,
+    /// The recovery point in the file, or what may be in it when a write was interrupted.
+    written_recovery_point: i64,
 }
 
 impl LogDir {
@@ -275,8 +281,10 @@ impl LogDir {
     /// Notes that a log is open, so that checkpoints ask it, and returns what was stored about it.
     pub fn register(&self, partition: &TopicPartition, log: Weak<dyn CheckpointedLog>) -> StoredOffsets {
         let mut logs = self.lock_logs();
-        logs.open.insert(partition.clone(), log);
-        logs.stored.remove(partition).unwrap_or_default()
+        let stored = logs.stored.remove(partition).unwrap_or_default();
+        let written_recovery_point = stored.recovery_point.unwrap_or(0);
+        logs.open.insert(partition.clone(), OpenLog { log, written_recovery_point });
+        stored
     }
 
     /// Notes that a log is gone from here: deleted or moved. The next checkpoints do not name it.
@@ -324,9 +332,19 @@ impl LogDir {
     pub fn write_checkpoints(&self) -> Result<(), Offline> {
         self.check_online()?;
         let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (recovery_points, log_start_offsets) = self.collect_checkpoints();
-        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)?;
-        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT, &log_start_offsets)
+        self.replace_checkpoints()
+    }
+
+    /// Makes sure that the recovery point in the file is not above `recovery_point`, to which the log was truncated: what
+    /// is appended there next must not be taken for flushed after a crash. Costs a write only where the file is ahead.
+    ///
+    /// # Errors
+    /// [`Offline`] when that fails, or the directory was offline before.
+    pub fn lower_recovery_point(&self, partition: &TopicPartition, recovery_point: i64) -> Result<(), Offline> {
+        self.check_online()?;
+        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.lock_logs().open.get(partition).map(|open| open.written_recovery_point);
+        if written > Some(recovery_point) { self.replace_checkpoints() } else { Ok(()) }
     }
 
     /// Writes the high watermarks (`replication-offset-checkpoint`): of all replicas here, since it replaces the file.
@@ -438,10 +456,26 @@ impl LogDir {
         hooks.push(Box::new(hook));
     }
 
+    /// To be called with the writer's lock held, so that later values are not replaced by earlier ones.
+    fn replace_checkpoints(&self) -> Result<(), Offline> {
+        let (recovery_points, log_start_offsets) = self.collect_checkpoints();
+        let note = |keep: fn(i64, i64) -> i64| {
+            for (partition, open) in &mut self.lock_logs().open {
+                let written = recovery_points.get(partition).copied().unwrap_or(0);
+                open.written_recovery_point = keep(open.written_recovery_point, written);
+            }
+        };
+        note(i64::max);
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)?;
+        note(|_, written| written);
+        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT, &log_start_offsets)
+    }
+
     fn collect_checkpoints(&self) -> (PartitionOffsets, PartitionOffsets) {
         let (open, stored) = {
             let logs = self.lock_logs();
-            let open: Vec<_> = logs.open.iter().map(|(partition, log)| (partition.clone(), log.clone())).collect();
+            let open: Vec<_> =
+                logs.open.iter().map(|(partition, open)| (partition.clone(), open.log.clone())).collect();
             (open, logs.stored.clone())
         };
         let (mut recovery_points, mut log_start_offsets) = (PartitionOffsets::new(), PartitionOffsets::new());
