@@ -40,13 +40,10 @@ impl Log {
         self.log_dir.check_online()?;
         let header = assign(&batch.header, loaded.tail().end_offset, leader_epoch);
         let mut updates = ProducerUpdates::default();
-        if header.has_producer_id() {
-            let producer_batch = ProducerBatch::read(&header, &batch.bytes);
-            if let Some(producer_batch) = producer_batch {
-                if let Some(duplicate) = self.check_producer(loaded, &writer, &mut updates, &producer_batch)? {
-                    return Ok(duplicate);
-                }
-            }
+        if let Some(producer_batch) = ProducerBatch::read(&header, &batch.bytes)
+            && let Some(duplicate) = self.check_producer(loaded, &writer, &mut updates, &producer_batch)?
+        {
+            return Ok(duplicate);
         }
         self.write(loaded, &mut writer, &header, batch.records(), now_ms)?;
         if !updates.is_empty() {

@@ -36,10 +36,12 @@ impl Log {
         let names_changed = loaded.names_changed.swap(false, Ordering::AcqRel);
         let recovery_point = loaded.recovery_point.load(Ordering::Acquire);
         let segments = loaded.segments();
-        let first = segments.partition_point(|segment| segment.base_offset() <= recovery_point).saturating_sub(1);
+        // The one that ends at the recovery point may have been closed since.
+        let first = segments.partition_point(|segment| segment.base_offset() < recovery_point).saturating_sub(1);
         for segment in &segments[first..] {
             segment.sync(place)?;
             segment.store_index(place)?;
+            segment.sync_index(place)?;
         }
         if names_changed {
             place.file_system().sync_dir(place.folder)?;
@@ -85,8 +87,8 @@ impl Log {
             let Some(active) = loaded.active() else { return Ok(()) };
             writer.producers.take_snapshot(place.file_system(), place.folder, true)?;
             active.with_index(crate::index::ActiveIndex::add_time_entry);
-            active.store_index(place)?;
-            self.store_epochs(loaded, place)?;
+            // Also what a flush with nothing to flush leaves: the indexes of a segment that was just closed.
+            self.sync(loaded)?;
             place.file_system().sync_dir(place.folder)?;
             active.release();
             Ok(())

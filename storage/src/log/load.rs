@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use protocol::record_batch::BatchHeader;
@@ -15,7 +16,7 @@ use crate::leader_epoch::LeaderEpochs;
 use crate::log_dir::stray_name;
 use crate::partition_metadata::{self, PartitionMetadataError};
 use crate::producer_state::{ProducerBatch, ProducerStateManager};
-use crate::segment::{Found, Hopper, LOG_SUFFIX, Place, SUFFIXES, Segment, base_offset_of};
+use crate::segment::{Found, Hopper, LOG_SUFFIX, Place, SUFFIXES, Segment, WalkError, base_offset_of};
 
 impl Log {
     /// Loads the log unless it is.
@@ -30,7 +31,10 @@ impl Log {
         self.log_dir.check_online()?;
         let loader = Loader { log: self, folder: self.log_dir.folder(&self.partition) };
         let loaded = loader.run()?;
-        Ok(self.loaded.get_or_init(|| Box::new(loaded)))
+        let recovery_point = loaded.recovery_point.load(Ordering::Acquire);
+        let loaded = self.loaded.get_or_init(|| Box::new(loaded));
+        self.log_dir.lower_recovery_point(&self.partition, recovery_point)?;
+        Ok(loaded)
     }
 }
 
@@ -60,7 +64,7 @@ impl Loader<'_> {
             return Ok(self.empty(log.stored.log_start_offset.unwrap_or(0)));
         };
         let log_start_offset = log.stored.log_start_offset.unwrap_or(first).max(first);
-        let recovered = self.recover(&mut segments);
+        let recovered = self.recover(&mut segments, log_start_offset);
         let recovered = log_dir.check("recovering a log", recovered)?;
         if recovered.next_offset < log_start_offset {
             tracing::warn!(
@@ -143,16 +147,20 @@ impl Loader<'_> {
     }
 
     /// Reads every segment that may hold unflushed bytes, and in any case the end of the last one. What is behind the
-    /// first damage goes, later segments included.
-    fn recover(&self, segments: &mut Vec<Arc<Segment>>) -> io::Result<Recovered> {
-        let recovery_point = self.log.stored.recovery_point.unwrap_or(0);
+    /// first damage goes, later segments included. What is before the log start offset is nobody's.
+    fn recover(&self, segments: &mut Vec<Arc<Segment>>, log_start_offset: i64) -> io::Result<Recovered> {
+        let recovery_point = self.log.stored.recovery_point.unwrap_or(0).max(log_start_offset);
         let trusted = if self.log.log_dir.was_clean() { i64::MAX } else { recovery_point };
-        let after = segments.partition_point(|segment| segment.base_offset() <= trusted);
-        let first = after.saturating_sub(1);
+        // The segment that ends at the recovery point may lack index entries.
+        let first = segments.partition_point(|segment| segment.base_offset() < trusted).saturating_sub(1);
         let mut recovered = Recovered { segments: Vec::new(), next_offset: 0, epochs: Vec::new() };
         for at in first..segments.len() {
             let segment = &segments[at];
-            let damaged = self.recover_segment(segment, trusted, &mut recovered)?;
+            let cut = self.recover_segment(segment, trusted, &mut recovered)?;
+            // A tail that never reached the disk leaves no damage, but a hole before the next segment.
+            let next = segments.get(at + 1).map(|next| next.base_offset());
+            let hole = next.is_some_and(|next| next > trusted && next > recovered.next_offset);
+            let damaged = hole || (cut && next.is_none_or(|next| next > log_start_offset));
             let gone = if damaged { segments.split_off(at + 1) } else { Vec::new() };
             let is_last = at + 1 == segments.len();
             if !is_last {
@@ -195,17 +203,19 @@ impl Loader<'_> {
         Ok(damaged)
     }
 
-    /// The age of an active segment counts from its first batch.
+    /// The age of an active segment counts from its first batch, which may be damaged if the log begins behind it.
     fn note_first_timestamp(&self, segment: &Segment) -> io::Result<()> {
-        if let Some(found) = segment.find_offset(self.place(), segment.base_offset(), segment.size())? {
-            segment.note_first_timestamp(found.header.max_timestamp);
+        match segment.find_offset(self.place(), segment.base_offset(), segment.size()) {
+            Ok(Some(found)) => segment.note_first_timestamp(found.header.max_timestamp),
+            Ok(None) | Err(WalkError::Corrupt { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
     fn remove_segments(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
         let file_system = self.log.log_dir.file_system();
-        for segment in segments {
+        for segment in segments.iter().rev() {
             segment.release();
             for suffix in SUFFIXES {
                 match file_system.remove_file(&self.place().path(segment.base_offset(), suffix)) {
@@ -224,7 +234,7 @@ impl Loader<'_> {
         // What was read here was checked; after a crash it is not known to be on disk.
         let clean = self.log.log_dir.was_clean();
         let stored = self.log.stored.recovery_point.unwrap_or(0);
-        let recovery_point = if clean { next_offset } else { stored.clamp(log_start_offset, next_offset) };
+        let recovery_point = if clean { next_offset } else { stored.min(next_offset) };
         if !clean {
             let nexts = segments.iter().skip(1).map(|next| next.base_offset()).chain([i64::MAX]);
             segments
@@ -245,10 +255,13 @@ impl Loader<'_> {
     ) -> io::Result<(LeaderEpochs, bool)> {
         let stored = LeaderEpochs::load(self.log.log_dir.file_system(), &self.folder)?;
         let mut changed = stored.is_none();
-        let mut epochs = match stored {
-            Some(epochs) => epochs,
-            None => self.read_epochs(segments)?,
-        };
+        let mut epochs = stored.unwrap_or_default();
+        // The file is lost, or it knows of deletions from the start that were lost themselves.
+        let known_from = epochs.entries().first().map_or(log_end_offset, |entry| entry.start_offset);
+        if known_from > log_start_offset {
+            epochs = self.read_epochs(segments, log_start_offset..known_from, &epochs)?;
+            changed = true;
+        }
         changed |= epochs.truncate_from_end(log_end_offset);
         for (epoch, offset) in read {
             if epochs.latest_epoch() < Some(*epoch) {
@@ -259,13 +272,19 @@ impl Loader<'_> {
         Ok((epochs, changed))
     }
 
-    /// The epochs of all batches: only when the file is lost.
-    fn read_epochs(&self, segments: &[Arc<Segment>]) -> io::Result<LeaderEpochs> {
+    /// The epochs of the batches in `range`, and behind them those that are known.
+    fn read_epochs(
+        &self,
+        segments: &[Arc<Segment>],
+        range: Range<i64>,
+        known: &LeaderEpochs,
+    ) -> io::Result<LeaderEpochs> {
         let mut noted = Vec::new();
-        self.hop(segments, 0, |_, found| {
+        self.hop(segments, range, |_, found| {
             note_epoch(&mut noted, &found.header);
             Ok(())
         })?;
+        noted.extend(known.entries().iter().map(|entry| (entry.epoch, entry.start_offset)));
         let mut epochs = LeaderEpochs::default();
         for (epoch, offset) in noted {
             if epochs.latest_epoch() < Some(epoch) {
@@ -288,7 +307,7 @@ impl Loader<'_> {
         // No clock here: whoever has been idle too long is forgotten by the next `expire_producers`.
         producers.truncate_and_reload(file_system, &self.folder, log_start_offset, log_end_offset, 0)?;
         let from = producers.end_offset();
-        self.hop(segments, from, |segment, found| {
+        self.hop(segments, from..i64::MAX, |segment, found| {
             if found.header.has_producer_id()
                 && let Some(batch) = ProducerBatch::read(&found.header, &segment.content(self.place(), found)?)
             {
@@ -300,21 +319,21 @@ impl Loader<'_> {
         Ok(producers)
     }
 
-    /// Goes over the headers of all batches that reach `from` or beyond.
+    /// Goes over the headers of all batches that have offsets in `range`.
     fn hop(
         &self,
         segments: &[Arc<Segment>],
-        from: i64,
+        range: Range<i64>,
         mut visit: impl FnMut(&Segment, &Found) -> io::Result<()>,
     ) -> io::Result<()> {
-        let first = segments.partition_point(|segment| segment.base_offset() <= from).saturating_sub(1);
-        for segment in &segments[first..] {
+        let first = segments.partition_point(|segment| segment.base_offset() <= range.start).saturating_sub(1);
+        for segment in segments[first..].iter().take_while(|segment| segment.base_offset() < range.end) {
             let place = self.place();
             let size = segment.size();
-            let Some(found) = segment.find_offset(place, from, size)? else { continue };
+            let Some(found) = segment.find_offset(place, range.start, size)? else { continue };
             let file = segment.log_file(place)?;
             let mut hopper = Hopper::new(&*file, found.position, size);
-            while let Some(found) = hopper.next()? {
+            while let Some(found) = hopper.next()?.filter(|found| found.header.base_offset < range.end) {
                 visit(segment, &found)?;
             }
         }

@@ -66,6 +66,7 @@ struct Loaded {
     tail: Mutex<Tail>,
     log_start_offset: AtomicI64,
     log_end_offset: AtomicI64,
+    /// Not raised with the log start offset, which is not on disk at once: flushes and checkpoints go by this one.
     recovery_point: AtomicI64,
     epochs: RwLock<LeaderEpochs>,
     /// The epochs in memory are not those on disk.
@@ -258,7 +259,7 @@ impl Loaded {
     fn offsets(&self) -> Offsets {
         // Read from the end: each can only grow, so the order of the three holds.
         let log_start_offset = self.log_start_offset.load(Ordering::Acquire);
-        let recovery_point = self.recovery_point.load(Ordering::Acquire);
+        let recovery_point = self.recovery_point.load(Ordering::Acquire).max(log_start_offset);
         let log_end_offset = self.log_end_offset.load(Ordering::Acquire);
         Offsets { log_start_offset, recovery_point, log_end_offset }
     }
@@ -319,7 +320,7 @@ impl CheckpointedLog for Log {
                 let offsets = loaded.offsets();
                 let first = loaded.segments().first().map_or(0, |segment| segment.base_offset());
                 let log_start_offset = (offsets.log_start_offset > first).then_some(offsets.log_start_offset);
-                LogCheckpoint { recovery_point: offsets.recovery_point, log_start_offset }
+                LogCheckpoint { recovery_point: loaded.recovery_point.load(Ordering::Acquire), log_start_offset }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use protocol::record_batch::{BatchError, BatchHeader, HEADER_SIZE, check_crc};
 
 use super::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX};
-use crate::file_system::{OpenMode, read_full};
+use crate::file_system::{File, OpenMode, read_full};
 use crate::index::{ActiveIndex, IndexedBatch, OffsetEntry, OffsetIndex, TimeIndex};
 
 /// Bytes that a scan reads at once.
@@ -113,10 +113,7 @@ impl Segment {
         self.time_map.close();
         let (offsets, times) = index.take_unstored();
         for (suffix, bytes) in [(INDEX_SUFFIX, offsets.bytes), (TIME_INDEX_SUFFIX, times.bytes)] {
-            let path = place.path(self.base_offset, suffix);
-            let file = place.file_system().open(&path, OpenMode::Create)?;
-            file.truncate(0)?;
-            file.write_all_at(&bytes, 0)?;
+            place.file_system().write_atomic(&place.path(self.base_offset, suffix), &bytes)?;
         }
         Ok(())
     }
@@ -147,13 +144,16 @@ impl Segment {
         {
             offsets.clear();
         }
-        let start = offsets.last().map_or(0, |entry| u64::from(entry.position));
-        let last_offset = offsets.last().map(|entry| entry.relative_offset);
         let mut times = self.load_entries::<TimeIndex>(place, TIME_INDEX_SUFFIX)?;
+        let last_offset = offsets.last().map(|entry| entry.relative_offset);
         times.retain(|entry| Some(entry.relative_offset) <= last_offset);
+        // Neither file is synced: what the last time entry does not know must be read again, entries or not.
+        let known = times.last().map_or(0, |entry| entry.relative_offset);
+        offsets.retain(|entry| entry.relative_offset <= known);
+        let start = offsets.last().map_or(0, |entry| u64::from(entry.position));
         for (suffix, size) in [(INDEX_SUFFIX, offsets.len() * 8), (TIME_INDEX_SUFFIX, times.len() * 12)] {
             let file = place.file_system().open(&place.path(self.base_offset, suffix), OpenMode::Create)?;
-            file.truncate(size as u64)?;
+            cut(&*file, size as u64)?;
         }
         self.offset_map.close();
         self.time_map.close();
@@ -166,4 +166,13 @@ impl Segment {
         let size = file.size()?;
         self.entry_is_true(place, entry, size)
     }
+}
+
+/// Cuts a file for good: were the cut lost in a crash, old bytes could stand behind or between new ones.
+pub(super) fn cut(file: &dyn File, size: u64) -> io::Result<()> {
+    if file.size()? == size {
+        return Ok(());
+    }
+    file.truncate(size)?;
+    file.sync_data()
 }

@@ -7,7 +7,7 @@ mod search;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use search::{Found, Hopper, WalkError};
@@ -78,6 +78,8 @@ pub(crate) struct Segment {
     time_map: MapSlot,
     /// `Some` while the segment is active.
     index: Mutex<Option<ActiveIndex>>,
+    /// The index files of a closed segment hold all entries, on disk.
+    index_synced: AtomicBool,
 }
 
 impl Segment {
@@ -93,6 +95,7 @@ impl Segment {
             offset_map: MapSlot::default(),
             time_map: MapSlot::default(),
             index: Mutex::new(None),
+            index_synced: AtomicBool::new(true),
         }
     }
 
@@ -101,11 +104,10 @@ impl Segment {
         let segment = Self::closed(base_offset, 0);
         let path = || place.path(base_offset, LOG_SUFFIX);
         let log = place.handles().get(&segment.log, path, OpenMode::Create)?;
-        if log.size()? > 0 {
-            log.truncate(0)?;
-        }
+        build::cut(&*log, 0)?;
         for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-            place.file_system().open(&place.path(base_offset, suffix), OpenMode::Create)?.truncate(0)?;
+            let file = place.file_system().open(&place.path(base_offset, suffix), OpenMode::Create)?;
+            build::cut(&*file, 0)?;
         }
         *segment.lock_index() = Some(ActiveIndex::default());
         Ok(segment)
@@ -160,12 +162,24 @@ impl Segment {
         Ok(())
     }
 
+    /// Makes the indexes durable once the segment is closed: from then on nobody asks whether the last entry is missing,
+    /// which would make the segment look older than it is.
+    pub(crate) fn sync_index(&self, place: Place<'_>) -> io::Result<()> {
+        if self.lock_index().is_some() || self.index_synced.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            place.file_system().open(&place.path(self.base_offset, suffix), OpenMode::ReadWrite)?.sync_data()?;
+        }
+        Ok(())
+    }
+
     /// Forgets what is known to be on disk: after a crash the page cache may be all there is.
     pub(crate) fn distrust(&self) {
         self.synced.store(0, Ordering::Release);
     }
 
-    /// Writes the index entries that the files lack; unsynced, since they can be made again.
+    /// Writes the index entries that the files lack; unsynced, since recovery makes them again.
     pub(crate) fn store_index(&self, place: Place<'_>) -> io::Result<()> {
         let taken = self.with_index(|index| index.has_unstored().then(|| index.take_unstored())).flatten();
         if let Some((offsets, times)) = taken {
@@ -189,6 +203,7 @@ impl Segment {
         self.store_index(place)?;
         if let Some(index) = self.lock_index().take() {
             self.max_timestamp.store(index.max_timestamp(), Ordering::Relaxed);
+            self.index_synced.store(false, Ordering::Release);
         }
         Ok(())
     }
