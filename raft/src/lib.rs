@@ -21,3 +21,4 @@
 pub mod controller;
 pub mod error;
 pub mod image;
+pub mod quorum;

@@ -1,0 +1,314 @@
+//! The metadata quorum: openraft over the metadata log. No type of openraft leaves this room.
+//!
+//! ```text
+//! __cluster_metadata-0/
+//! ├── 00000000000000000000.log                        one raft entry = one record batch = one operation
+//! ├── 00000000000000001234-0000000007.checkpoint      snapshot: the image as records
+//! └── ottla-vote                                      vote and purge point, replaced atomically
+//! ```
+//!
+//! # Invariants
+//! - Vote and entries reach the disk in the order in which raft gave them, through one writer; nothing is acknowledged
+//!   before it is synced, and after the first failed sync nothing is acknowledged any more.
+//! - A raft index counts batches, an offset counts records; the offset of an entry depends only on the entries before it.
+
+mod entry;
+mod hard_state;
+mod log_store;
+mod network;
+mod record;
+mod snapshot;
+mod state_machine;
+#[cfg(test)]
+mod tests;
+mod type_config;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::ClientWriteError;
+use openraft::impls::BasicNode;
+use openraft::{Config, Raft, ServerState, SnapshotPolicy};
+use protocol::ids::{TopicPartition, Uuid};
+use protocol::metadata_record::MetadataRecord;
+use storage::{Log, LogConfig, LogDir};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::controller::{Leadership, Propose, ProposeError, Proposed};
+use crate::image::{Image, Update};
+use log_store::LogStore;
+use network::Network;
+use state_machine::{StateMachine, UPDATES};
+use type_config::{Operation, TypeConfig, member, node_id};
+
+/// The topic of the metadata log.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+/// Its id, fixed in every cluster (`Uuid.METADATA_TOPIC_ID`).
+pub const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(1);
+
+/// Reads the wall clock: ms since the epoch.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Entries after which a snapshot is made.
+const SNAPSHOT_ENTRIES: u64 = 10_000;
+/// Entries that stay in the log behind a snapshot, for members that lag.
+const KEPT_ENTRIES: u64 = 1_000;
+
+/// Who this node is, and who votes.
+#[derive(Clone)]
+pub struct QuorumConfig {
+    pub node_id: i32,
+    /// Node id and address of every voter, this node's among them.
+    pub voters: BTreeMap<i32, String>,
+    /// Where the metadata log is.
+    pub log_dir: Arc<LogDir>,
+    pub now_ms: Now,
+}
+
+/// Why the quorum does not start, or has stopped.
+#[derive(Debug, Error)]
+pub enum QuorumError {
+    #[error("the metadata log cannot be opened")]
+    Open(#[source] io::Error),
+    #[error("the metadata quorum failed: {0}")]
+    Raft(String),
+    #[error("the metadata log failed")]
+    Log(#[from] storage::Error),
+    #[error("the first records of the cluster were not committed")]
+    Bootstrap(#[source] ProposeError),
+    #[error("the metadata quorum has no leader after {} s", START_DEADLINE.as_secs())]
+    NoLeader,
+}
+
+fn raft_failed(error: impl std::fmt::Display) -> QuorumError {
+    QuorumError::Raft(error.to_string())
+}
+
+/// This node's part of the quorum. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Quorum {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: QuorumConfig,
+    raft: Raft<TypeConfig, StateMachine>,
+    log_store: LogStore,
+    image: Arc<ArcSwap<Image>>,
+}
+
+/// The state of the quorum, as DescribeQuorum tells it.
+#[derive(Clone, Debug)]
+pub struct QuorumDescription {
+    /// −1 while there is none.
+    pub leader_id: i32,
+    pub leader_epoch: i32,
+    /// The offset up to which the log is committed (exclusive).
+    pub high_watermark: i64,
+    pub voters: Vec<MemberDescription>,
+    pub observers: Vec<MemberDescription>,
+}
+
+/// One member of the quorum.
+#[derive(Clone, Debug)]
+pub struct MemberDescription {
+    pub node_id: i32,
+    pub address: String,
+    /// −1 if the leader does not know.
+    pub log_end_offset: i64,
+    /// Directory id of its metadata log, if known.
+    pub directory_id: Option<Uuid>,
+}
+
+impl Quorum {
+    /// Opens the metadata log and joins the quorum. A quorum that never was is formed of the voters, and the first leader
+    /// writes `bootstrap`. Returns when a leader is known and everything it committed before is applied here, together with
+    /// the receiver of every change after the image at that moment was published.
+    ///
+    /// # Errors
+    /// A damaged or failing disk, or no leader in time.
+    pub async fn start(
+        config: QuorumConfig,
+        bootstrap: Vec<MetadataRecord>,
+    ) -> Result<(Self, mpsc::Receiver<Update>), QuorumError> {
+        let partition = TopicPartition::new(METADATA_TOPIC, 0);
+        let folder = config.log_dir.folder(&partition);
+        let log_config = LogConfig { retention_ms: None, retention_bytes: None, ..LogConfig::default() };
+        let log = Log::open(&config.log_dir, partition, METADATA_TOPIC_ID, log_config);
+        let log_store = LogStore::open(log, Arc::clone(&config.now_ms)).map_err(QuorumError::Open)?;
+        let image = Arc::new(ArcSwap::default());
+        let (updates, receiver) = mpsc::channel(UPDATES);
+        let state_machine = StateMachine::open(Arc::clone(&config.log_dir), folder, Arc::clone(&image), updates)
+            .map_err(QuorumError::Open)?;
+        let is_new = log_store.is_pristine();
+        let raft = Raft::new(member(config.node_id), raft_config()?, Network, log_store.clone(), state_machine)
+            .await
+            .map_err(raft_failed)?;
+        let quorum = Self { shared: Arc::new(Shared { config, raft, log_store, image }) };
+        let receiver = quorum.join(is_new, bootstrap, receiver).await?;
+        Ok((quorum, receiver))
+    }
+
+    /// Forms or rejoins the quorum, and drops the updates on the way to the first image that counts.
+    async fn join(
+        &self,
+        is_new: bool,
+        bootstrap: Vec<MetadataRecord>,
+        mut receiver: mpsc::Receiver<Update>,
+    ) -> Result<mpsc::Receiver<Update>, QuorumError> {
+        let raft = &self.shared.raft;
+        let voters = &self.shared.config.voters;
+        let joined = async {
+            if is_new {
+                let nodes: BTreeMap<u64, BasicNode> =
+                    voters.iter().map(|(id, address)| (member(*id), BasicNode::new(address))).collect();
+                raft.initialize(nodes).await.map_err(raft_failed)?;
+            } else if voters.len() == 1 {
+                // Nobody else could be leading: waiting for an election time-out would be waiting for nothing.
+                raft.trigger().elect(false).await.map_err(raft_failed)?;
+            }
+            let leadership = self.leadership().await.map_err(QuorumError::Bootstrap)?;
+            if is_new && !bootstrap.is_empty() {
+                self.propose(leadership.epoch, bootstrap).await.map_err(QuorumError::Bootstrap)?;
+            }
+            Ok::<(), QuorumError>(())
+        };
+        let drained = async {
+            // Applying waits for the channel: somebody has to read it.
+            while receiver.recv().await.is_some() {}
+        };
+        tokio::select! {
+            joined = tokio::time::timeout(START_DEADLINE, joined) => joined.map_err(|_| QuorumError::NoLeader)??,
+            () = drained => return Err(raft_failed("stopped")),
+        }
+        while receiver.try_recv().is_ok() {}
+        Ok(receiver)
+    }
+
+    /// The image of everything applied here.
+    #[must_use]
+    pub fn image(&self) -> Arc<Image> {
+        self.shared.image.load_full()
+    }
+
+    /// What DescribeQuorum tells.
+    #[must_use]
+    pub fn describe(&self) -> QuorumDescription {
+        let metrics = self.shared.raft.metrics().borrow_watched().clone();
+        let store = &self.shared.log_store;
+        let own = self.shared.config.node_id;
+        let describe = |id: u64, address: &str| {
+            let matched = metrics.replication.as_ref().and_then(|of| of.get(&id).cloned().flatten());
+            let node_id = node_id(id);
+            let log_end_offset = match matched {
+                _ if node_id == own => store.end_offset(),
+                Some(matched) => store.end_offset_of(matched.index).unwrap_or(-1),
+                None => -1,
+            };
+            let directory_id = (node_id == own).then(|| self.shared.config.log_dir.directory_id()).flatten();
+            MemberDescription { node_id, address: address.to_owned(), log_end_offset, directory_id }
+        };
+        let membership = metrics.membership_config.membership();
+        let voters: Vec<u64> = membership.voter_ids().collect();
+        let (voting, observing): (Vec<_>, Vec<_>) = membership.nodes().partition(|(id, _)| voters.contains(id));
+        QuorumDescription {
+            leader_id: metrics.current_leader.map_or(-1, node_id),
+            leader_epoch: i32::try_from(metrics.current_term).unwrap_or(i32::MAX),
+            high_watermark: self.image().offset() + 1,
+            voters: voting.into_iter().map(|(id, node)| describe(*id, &node.addr)).collect(),
+            observers: observing.into_iter().map(|(id, node)| describe(*id, &node.addr)).collect(),
+        }
+    }
+
+    /// Leaves the quorum and closes the metadata log.
+    ///
+    /// # Errors
+    /// A failing disk: what was acknowledged is on it all the same.
+    pub async fn shutdown(&self) -> Result<(), QuorumError> {
+        self.shared.raft.shutdown().await.map_err(raft_failed)?;
+        let log_store = self.shared.log_store.clone();
+        tokio::task::spawn_blocking(move || log_store.close()).await.map_err(raft_failed)??;
+        Ok(())
+    }
+}
+
+/// Election timing as measured: fail-over takes about twice the maximum.
+fn raft_config() -> Result<Arc<Config>, QuorumError> {
+    let config = Config {
+        cluster_name: METADATA_TOPIC.to_owned(),
+        heartbeat_interval: 100,
+        election_timeout_min: 300,
+        election_timeout_max: 600,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        enable_pre_vote: Some(true),
+        // A leader that comes back begins a new epoch: what it had not synced may have been seen elsewhere.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    Ok(Arc::new(config.validate().map_err(raft_failed)?))
+}
+
+impl Propose for Quorum {
+    fn leadership(&self) -> impl Future<Output = Result<Leadership, ProposeError>> + Send {
+        async move {
+            let shared = &self.shared;
+            let wait = shared.raft.wait(None);
+            let settled = wait.metrics(
+                |metrics| {
+                    let leads = metrics.state == ServerState::Leader;
+                    let applied = metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term);
+                    let follows = !leads && metrics.current_leader.is_some();
+                    (leads && applied) || follows
+                },
+                "a known leader",
+            );
+            let metrics = settled.await.map_err(|_| ProposeError::Stopped)?;
+            if metrics.state != ServerState::Leader {
+                return Err(ProposeError::NotLeader { leader_id: metrics.current_leader.map(node_id) });
+            }
+            let epoch = i32::try_from(metrics.current_term).map_err(|_| ProposeError::Stopped)?;
+            Ok(Leadership { epoch, log_end_offset: shared.log_store.end_offset() })
+        }
+    }
+
+    fn image(&self) -> Arc<Image> {
+        Quorum::image(self)
+    }
+
+    fn propose(
+        &self,
+        epoch: i32,
+        records: Vec<MetadataRecord>,
+    ) -> impl Future<Output = Result<Proposed, ProposeError>> + Send {
+        async move {
+            let shared = &self.shared;
+            let timestamp_ms = (shared.config.now_ms)();
+            let operation = Operation { records: records.into(), timestamp_ms };
+            let term = u64::try_from(epoch).map_err(|_| ProposeError::NotLeader { leader_id: None })?;
+            let (responder, _, completed) = openraft::impls::ProgressResponder::new();
+            let written = shared.raft.write(operation).with_leader(term).responder(responder);
+            written.await.map_err(|_| ProposeError::Stopped)?;
+            let result = completed.await.map_err(|_| ProposeError::Unknown)?;
+            match result {
+                Ok(response) => response.data.ok_or(ProposeError::Unknown),
+                Err(ClientWriteError::ForwardToLeader(forward)) => {
+                    Err(ProposeError::NotLeader { leader_id: forward.leader_id.map(node_id) })
+                }
+                // Leadership was lost after the entry was written here.
+                Err(ClientWriteError::LogEntryDiscarded(_)) => Err(ProposeError::NotLeader { leader_id: None }),
+                Err(ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)) => {
+                    Err(ProposeError::Unknown)
+                }
+            }
+        }
+    }
+}
