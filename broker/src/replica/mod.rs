@@ -5,6 +5,8 @@ mod flusher;
 mod loading;
 mod partition;
 mod stall;
+#[cfg(test)]
+pub(crate) mod testing;
 mod wait;
 
 use std::collections::HashMap;

@@ -234,3 +234,116 @@ async fn read_cold(file: &Arc<dyn File>, position: u64, size: usize) -> io::Resu
     };
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
+
+#[cfg(test)]
+mod tests {
+    use storage::file_system::{FileSystem, LosingFileSystem, OsFileSystem};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::replica::testing::{self, NOW, batch};
+    use crate::replica::{Durability, FetchLimits, Flusher};
+
+    /// Regions of one batch each, with values of these sizes, and their bytes.
+    fn regions(file_system: Arc<dyn FileSystem>, sizes: &[usize]) -> Vec<(Region, Bytes)> {
+        let folder = tempfile::tempdir().unwrap();
+        let flusher = Flusher::start(1);
+        let partition = testing::partition(file_system, folder.path(), &flusher, Durability::Replicated);
+        let mut regions = Vec::new();
+        for (offset, size) in sizes.iter().enumerate() {
+            partition.append(batch(&[&vec![offset as u8; *size]]), 9, NOW).unwrap();
+            let limits = FetchLimits {
+                offset: offset as i64,
+                max_bytes: 1,
+                at_least_one: true,
+                current_leader_epoch: -1,
+                read_committed: false,
+            };
+            let region = partition.read(limits).unwrap().region;
+            let bytes = region.read().unwrap();
+            assert!(bytes.len() > *size);
+            regions.push((region, bytes));
+        }
+        flusher.stop();
+        regions
+    }
+
+    async fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener.accept().await.unwrap().0, client)
+    }
+
+    async fn sends_in_order(file_system: Arc<dyn FileSystem>) {
+        let mut expected = BytesMut::new();
+        let mut output = Output::default();
+        for (region, bytes) in regions(file_system, &[10, 100_000, 3 << 20, 20, 16 << 10, 5]) {
+            output.bytes().extend_from_slice(b"head");
+            expected.extend_from_slice(b"head");
+            output.put_region(region);
+            expected.extend_from_slice(&bytes);
+            let mut later = Output::default();
+            later.bytes().extend_from_slice(b"tail");
+            expected.extend_from_slice(b"tail");
+            output.append(later);
+        }
+        assert_eq!(output.size(), expected.len());
+        let (server, mut client) = connection().await;
+        let mut received = vec![0; expected.len()];
+        let (sent, read) = tokio::join!(output.write_to(&server), client.read_exact(&mut received));
+        sent.unwrap();
+        read.unwrap();
+        assert!(received == expected, "the bytes arrive in order");
+        assert!(output.is_empty());
+    }
+
+    #[tokio::test]
+    async fn bytes_and_regions_arrive_in_order() {
+        sends_in_order(Arc::new(OsFileSystem)).await;
+    }
+
+    #[tokio::test]
+    async fn files_without_descriptor_are_copied() {
+        sends_in_order(Arc::new(LosingFileSystem::default())).await;
+    }
+
+    #[tokio::test]
+    async fn cold_reads_bring_the_same_bytes() {
+        let (region, bytes) = regions(Arc::new(OsFileSystem), &[200_000]).remove(0);
+        let read = read_cold(region.file().unwrap(), region.position, region.size).await.unwrap();
+        assert_eq!(read, bytes);
+        let past = read_cold(region.file().unwrap(), region.position + 10, region.size).await;
+        assert_eq!(past.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_slow_receiver_holds_up_only_its_own_output() {
+        let (region, _) = regions(Arc::new(OsFileSystem), &[7 << 20]).remove(0);
+        let (server, mut client) = connection().await;
+        let mut output = Output::default();
+        for _ in 0..4 {
+            output.put_region(region.clone());
+        }
+        let whole = output.size();
+        let wait = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(wait, output.write_to(&server)).await.is_err(), "nobody reads");
+        let (sent, read) = tokio::join!(output.write_to(&server), async {
+            let mut received = vec![0; whole];
+            client.read_exact(&mut received).await.map(|_| ())
+        });
+        sent.unwrap();
+        read.unwrap();
+    }
+
+    #[test]
+    fn an_idle_output_holds_nothing() {
+        let mut output = Output::default();
+        output.bytes().extend_from_slice(&[0; 100]);
+        output.shrink();
+        assert_eq!(output.size(), 100, "what is to be sent stays");
+        output.tail.clear();
+        output.shrink();
+        assert_eq!(output.tail.capacity(), 0);
+    }
+}
