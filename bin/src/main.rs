@@ -1,2 +1,103 @@
-//! Placeholder.
-fn main() {}
+//! The command line: a broker with its controller in one process.
+
+mod banner;
+mod logging;
+mod server;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Maps memory without reserving it, so that a forged count in a request costs nothing (see the crate `protocol`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A drop-in Apache Kafka broker in one small binary.
+///
+/// With no command it starts a broker on 127.0.0.1:9092 with its data in ./ottla-data. Any Kafka client can talk to it:
+///
+///   kcat -b 127.0.0.1:9092 -t hello -P <<< 'hello, world'
+///   kcat -b 127.0.0.1:9092 -t hello -C -o beginning -e
+#[derive(Debug, Parser)]
+#[command(name = "ottla", version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the broker, with a Kafka server.properties if one is given.
+    ///
+    /// SIGTERM and SIGINT stop it cleanly. Without a file it listens on 127.0.0.1:9092 and keeps its data in ./ottla-data.
+    Server {
+        /// Apache Kafka's own configuration file.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        arguments: ServerArguments,
+    },
+}
+
+#[derive(Args, Debug, Default)]
+struct ServerArguments {
+    /// Sets one configuration key, over the file and the defaults. May be given many times.
+    #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
+    overrides: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let command_line = CommandLine::parse_from(arguments);
+    let (file, arguments) = match command_line.command {
+        Some(Command::Server { file, arguments }) => (file, arguments),
+        None => (None, command_line.server),
+    };
+    match server::run(file.as_deref(), arguments.overrides) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            banner::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<CommandLine, String> {
+        CommandLine::try_parse_from(arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        use clap::CommandFactory;
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn kafkas_way_of_giving_a_file_and_overrides_is_understood() {
+        let parsed = parse(&["ottla", "server", "a.properties", "--override", "log.dirs=/a=b", "--override", "node.id=2"]);
+        let Some(Command::Server { file, arguments }) = parsed.unwrap().command else { panic!("no server command") };
+        assert_eq!(file, Some(PathBuf::from("a.properties")));
+        let expected = [("log.dirs", "/a=b"), ("node.id", "2")];
+        assert_eq!(arguments.overrides, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn an_override_without_a_value_is_refused() {
+        assert!(parse(&["ottla", "--override", "node.id"]).unwrap_err().contains("expected KEY=VALUE"));
+    }
+}

@@ -3,6 +3,8 @@
 
 use protocol::error_code::ErrorCode;
 use protocol::record_batch::{InvalidBatch, InvalidReason};
+use raft::controller::ProposeError;
+use raft::error::{ConfigError, ControllerError, InvalidRequest, RegistrationError, TopicError};
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error};
 
@@ -64,5 +66,68 @@ pub fn log(error: &Error) -> ErrorCode {
         Error::Corrupt { .. } => ErrorCode::KafkaStorageError,
         Error::InconsistentTopicId { .. } => ErrorCode::InconsistentTopicId,
         Error::Deleted => ErrorCode::NotLeaderOrFollower,
+    }
+}
+
+/// An operation that the controller did not carry out.
+pub fn controller(error: &ControllerError) -> ErrorCode {
+    match error {
+        ControllerError::Quorum(ProposeError::NotLeader { .. } | ProposeError::Stopped) => ErrorCode::NotController,
+        ControllerError::Quorum(ProposeError::Unknown) => ErrorCode::NotController,
+        ControllerError::ExcessivePartitions | ControllerError::ExcessiveBatch => ErrorCode::PolicyViolation,
+        ControllerError::Registration(error) => registration(error),
+        ControllerError::BrokerEpoch(_) => ErrorCode::StaleBrokerEpoch,
+        ControllerError::ProducerIdsExhausted | ControllerError::Inconsistent(_) => ErrorCode::UnknownServerError,
+    }
+}
+
+fn registration(error: &RegistrationError) -> ErrorCode {
+    match error {
+        RegistrationError::InconsistentClusterId { .. } => ErrorCode::InconsistentClusterId,
+        RegistrationError::DuplicateBroker => ErrorCode::DuplicateBrokerRegistration,
+        RegistrationError::NoDirectories
+        | RegistrationError::ReservedDirectory
+        | RegistrationError::DuplicateDirectory => ErrorCode::InvalidRequest,
+        RegistrationError::DirectoryOfOther { .. } => ErrorCode::DuplicateBrokerRegistration,
+        RegistrationError::NoMetadataVersion | RegistrationError::UnsupportedFeature { .. } => {
+            ErrorCode::UnsupportedVersion
+        }
+    }
+}
+
+/// A topic that the controller did not create, delete or change.
+pub fn topic(error: &TopicError) -> ErrorCode {
+    match error {
+        TopicError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
+        TopicError::AlreadyExists(_) => ErrorCode::TopicAlreadyExists,
+        TopicError::InvalidRequest(error) => invalid_request(error),
+        TopicError::InvalidReplicationFactor(_) => ErrorCode::InvalidReplicationFactor,
+        TopicError::InvalidPartitions(_) => ErrorCode::InvalidPartitions,
+        TopicError::InvalidReplicaAssignment(_) => ErrorCode::InvalidReplicaAssignment,
+        TopicError::Config(error) => config(error),
+        TopicError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        TopicError::UnknownTopicId => ErrorCode::UnknownTopicId,
+    }
+}
+
+fn invalid_request(error: &InvalidRequest) -> ErrorCode {
+    match error {
+        InvalidRequest::DuplicateName
+        | InvalidRequest::DuplicateId
+        | InvalidRequest::NameOfSuppliedId
+        | InvalidRequest::InternalTopic(_)
+        | InvalidRequest::AssignmentWithReplicationFactor
+        | InvalidRequest::AssignmentWithPartitionCount => ErrorCode::InvalidRequest,
+    }
+}
+
+/// A configuration that was not changed.
+pub fn config(error: &ConfigError) -> ErrorCode {
+    match error {
+        ConfigError::Invalid(_) | ConfigError::BrokerMinIsr | ConfigError::ClusterMinIsr => ErrorCode::InvalidConfig,
+        ConfigError::NullValues(_) => ErrorCode::InvalidConfig,
+        ConfigError::ValueTooLong => ErrorCode::InvalidConfig,
+        ConfigError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
+        ConfigError::InvalidBrokerName(_) | ConfigError::UnknownNode(_) => ErrorCode::InvalidRequest,
     }
 }

@@ -1,1 +1,230 @@
-//! Placeholder.
+//! This broker's behaviour: connections, APIs, partitions, settings.
+//!
+//! ```text
+//! server ─► handlers ─► replica ─► storage
+//!              │  └────► metadata_cache, config (readable by all)
+//!              └───────► raft::controller (every change of cluster truth)
+//! ```
+//!
+//! - `server`: listeners, connections, the memory that requests may hold.
+//! - `handlers`: one file for each API, and the table that ApiVersions is answered from.
+//! - `replica`: the partitions that this broker holds; who waits for them; group commit.
+//! - [`config`]: every key, one row each; files; what topics inherit from the broker.
+//! - `start`, `tasks`: the order in which a broker comes up, and what runs beside connections.
+//!
+//! # Invariants
+//! - What is acknowledged keeps the promise of its acks and durability class. If it cannot be kept, the client gets an error.
+//! - Nothing a stranger sends may abort, panic, or hold more memory than the pool.
+//! - An image of the metadata is shown when the replicas that it places here are there.
+//! - Error codes are chosen in [`error_code`] only, the wall clock is read in [`clock`] only.
+//!
+//! # Deliberately absent
+//! Groups, transactions, compaction, tiering, replication between brokers, TLS, SASL.
+
+pub mod clock;
+pub mod config;
+pub mod error_code;
+pub mod handlers;
+pub mod metadata_cache;
+pub mod producer_ids;
+pub mod replica;
+pub mod server;
+pub mod services;
+pub mod start;
+pub mod system;
+pub mod tasks;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::frame::FrameLimits;
+use raft::image::Endpoint;
+use raft::quorum::Quorum;
+use storage::LogDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use clock::Clock;
+use config::BrokerConfig;
+use server::{ConnectionLimits, Limits, Listener, RequestMemory, ServerSettings};
+use services::{Parts, Services};
+use tasks::Tasks;
+
+pub use start::StartError;
+
+/// The largest request but Produce, in bytes.
+const MAX_OTHER_REQUEST: usize = 2 << 20;
+
+/// A broker that serves.
+pub struct Broker {
+    services: Arc<Services>,
+    endpoints: Vec<Endpoint>,
+    metadata_dir: Arc<LogDir>,
+    servers: JoinSet<()>,
+    stop_servers: watch::Sender<bool>,
+    tasks: Tasks,
+    controller: tokio::task::JoinHandle<()>,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Broker {
+    /// Starts a broker: locks (and at the first start formats) its directories, binds its listeners, joins the quorum, opens
+    /// its replicas, registers, and then accepts connections. Logs that a crash left behind are recovered in the
+    /// background; each serves as soon as it is whole.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs afterwards.
+    pub async fn start(settings: BrokerConfig, clock: Clock) -> Result<Self, StartError> {
+        system::raise_file_limit();
+        system::warn_of_strict_overcommit();
+        let settings = Arc::new(settings);
+        let opened = Arc::clone(&settings);
+        let directories = tokio::task::spawn_blocking(move || start::open_directories(&opened)).await??;
+        let bound = start::bind(&settings).await.map_err(StartError::Listener)?;
+        let truth = start::start_quorum(&settings, &directories, &bound, clock).await?;
+        let controller = tokio::spawn(truth.controller_task.run());
+        let start::Directories { log_dirs, metadata: metadata_dir, cluster_id, was_clean } = directories;
+        let (image, opened) = (truth.quorum.image(), Arc::clone(&settings));
+        let replicas =
+            tokio::task::spawn_blocking(move || start::open_replicas(&opened, log_dirs, &image, clock.now_ms()))
+                .await?;
+        let services = Arc::new(Services::new(Parts {
+            settings,
+            clock,
+            cluster_id,
+            replicas,
+            quorum: truth.quorum,
+            controller: truth.controller,
+            controller_endpoints: bound.controller_endpoints,
+        }));
+        let failure = watch::Sender::new(None);
+        let mut tasks = Tasks::new();
+        tasks::metadata_publisher(&mut tasks, &services, truth.updates, failure.clone());
+        start::join(&services, &bound.client_endpoints).await?;
+        if !was_clean {
+            recover(&mut tasks, &services);
+        }
+        tasks::heartbeats(&mut tasks, &services);
+        tasks::session_check(&mut tasks, &services);
+        tasks::log_upkeep(&mut tasks, &services);
+        report_failures(&services, &metadata_dir, &failure);
+        let stop_servers = watch::Sender::new(false);
+        let servers = serve(&services, bound.listeners, &stop_servers);
+        let endpoints = bound.client_endpoints;
+        tracing::info!("[KafkaRaftServer nodeId={}] Kafka Server started", services.settings.node_id);
+        Ok(Self { services, endpoints, metadata_dir, servers, stop_servers, tasks, controller, failure })
+    }
+
+    /// Where clients reach this broker.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> &str {
+        &self.services.cluster_id
+    }
+
+    /// The log directories that work.
+    pub fn log_dirs(&self) -> impl Iterator<Item = &Path> {
+        self.services.replicas.log_dirs().online().map(|log_dir| log_dir.path())
+    }
+
+    /// Waits until the broker cannot go on, and says why: its metadata log or all of its log directories have failed.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        let reason = failure.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_default()
+    }
+
+    /// Stops: accepts nothing more, answers what is under way, flushes everything, and leaves the marker of a clean stop.
+    pub async fn shutdown(mut self) {
+        let node_id = self.services.settings.node_id;
+        tracing::info!("[KafkaRaftServer nodeId={node_id}] shutting down");
+        self.stop_servers.send_replace(true);
+        while self.servers.join_next().await.is_some() {}
+        let (broker_epoch, quorum) = (self.services.broker_epoch(), self.services.quorum.clone());
+        let replicas = Arc::clone(&self.services.replicas);
+        self.tasks.stop().await;
+        // The controller's task ends with the last handle to it, which the services hold.
+        drop(self.services);
+        if let Err(error) = self.controller.await {
+            tracing::error!(%error, "the controller failed");
+        }
+        close_quorum(&quorum).await;
+        let metadata_dir = self.metadata_dir;
+        let closed = tokio::task::spawn_blocking(move || {
+            replicas.flusher().stop();
+            close_metadata_dir(&metadata_dir, &replicas, broker_epoch);
+            replicas.close(broker_epoch);
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "the logs were not closed in order");
+        }
+        tracing::info!("[KafkaRaftServer nodeId={node_id}] shut down completed");
+    }
+}
+
+async fn close_quorum(quorum: &Quorum) {
+    if let Err(error) = quorum.shutdown().await {
+        tracing::error!(%error, "the metadata log was not closed in order");
+    }
+}
+
+/// Marks the metadata's directory as whole, if it is not one of the replicas' own.
+fn close_metadata_dir(metadata_dir: &Arc<LogDir>, replicas: &replica::ReplicaManager, broker_epoch: i64) {
+    if replicas.log_dirs().all().iter().any(|log_dir| Arc::ptr_eq(log_dir, metadata_dir)) {
+        return;
+    }
+    // A failure took the directory offline and said so.
+    let _ = metadata_dir.write_checkpoints().and_then(|()| metadata_dir.mark_clean_shutdown(broker_epoch));
+}
+
+/// Recovers every log after a crash, so that all are whole soon and not only those that somebody asks for.
+fn recover(tasks: &mut Tasks, services: &Arc<Services>) {
+    let replicas = Arc::clone(&services.replicas);
+    let threads = services.settings.recovery_threads * replicas.log_dirs().all().len();
+    tasks.spawn("log-recovery", async move {
+        if let Err(error) = tokio::task::spawn_blocking(move || replicas.recover_all(threads)).await {
+            tracing::error!(%error, "recovery failed");
+        }
+    });
+}
+
+/// Lets the broker end when its metadata log or its last log directory fails.
+fn report_failures(services: &Arc<Services>, metadata_dir: &Arc<LogDir>, failure: &watch::Sender<Option<String>>) {
+    let report = failure.clone();
+    metadata_dir.on_offline(move |offline| {
+        report.send_replace(Some(format!("the metadata log is lost: {offline}")));
+    });
+    for log_dir in services.replicas.log_dirs().all() {
+        let (report, replicas) = (failure.clone(), Arc::downgrade(&services.replicas));
+        log_dir.on_offline(move |_| {
+            let is_last = replicas.upgrade().is_some_and(|replicas| replicas.log_dirs().online().next().is_none());
+            if is_last {
+                report.send_replace(Some("all log directories have failed".to_owned()));
+            }
+        });
+    }
+}
+
+/// Accepts connections on every listener.
+fn serve(services: &Arc<Services>, listeners: Vec<Listener>, stop: &watch::Sender<bool>) -> JoinSet<()> {
+    let config = &services.settings;
+    let limits = Limits { total: config.max_connections, per_address: config.max_connections_per_ip };
+    let settings = Arc::new(ServerSettings {
+        frames: FrameLimits { produce: config.socket_request_max_bytes, other: MAX_OTHER_REQUEST },
+        memory: RequestMemory::new(config.request_memory_bytes),
+        limits: ConnectionLimits::new(limits),
+        idle: config.connections_max_idle,
+        backlog: config.listen_backlog,
+    });
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(listener.serve(Arc::clone(&settings), Arc::clone(services), stop.subscribe()));
+    }
+    servers
+}

@@ -5,13 +5,14 @@
 //! Versions: v3 flexible, features, client software name and version · v4 features whose minimum is 0 (KAFKA-17492).
 //! Source: ApiVersionsRequest.json, `ApiVersionsRequest.isValid`, KIP-511, KIP-584.
 
-use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 
+use raft::controller::supported_features;
+
+use super::text::str_bytes;
 use super::{APIS, Api, Reply, RequestContext, find};
-use crate::services::SUPPORTED_FEATURES;
 
 pub(super) fn handle(context: RequestContext, request: ApiVersionsRequest) -> Reply<ApiVersionsResponse> {
     let version = context.api_version;
@@ -19,15 +20,16 @@ pub(super) fn handle(context: RequestContext, request: ApiVersionsRequest) -> Re
         return Reply::Now(ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code()));
     }
     let image = context.services.metadata.image();
-    let supported = SUPPORTED_FEATURES.iter().filter(|feature| version >= 4 || feature.min > 0).map(|feature| {
+    let supported = supported_features();
+    let supported = supported.iter().filter(|(_, levels)| version >= 4 || *levels.start() > 0).map(|(name, levels)| {
         SupportedFeatureKey::default()
-            .with_name(StrBytes::from_static_str(feature.name))
-            .with_min_version(feature.min)
-            .with_max_version(feature.max)
+            .with_name(str_bytes(name))
+            .with_min_version(*levels.start())
+            .with_max_version(*levels.end())
     });
     let finalized = image.features().iter().filter(|(_, level)| **level > 0).map(|(name, level)| {
         FinalizedFeatureKey::default()
-            .with_name(StrBytes::from_string(name.to_string()))
+            .with_name(str_bytes(name))
             .with_min_version_level(*level)
             .with_max_version_level(*level)
     });

@@ -18,6 +18,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod text;
 
 use std::sync::Arc;
 
@@ -110,6 +111,12 @@ macro_rules! apis {
                 },
             },
         )*];
+
+        /// Calls `check` for every API with its handler, whose types say which bodies it is about.
+        #[cfg(test)]
+        macro_rules! for_every_api {
+            ($check:ident) => { $( $check($handler, ApiKey::$key); )* };
+        }
     };
 }
 
@@ -159,7 +166,12 @@ fn refuse(context: &RequestContext, reason: &str) -> Handled {
     Handled::Close
 }
 
-fn finish<A: Answer + Send + 'static>(reply: Reply<A>, version: i16, correlation_id: i32, output: &mut Output) -> Handled {
+fn finish<A: Answer + Send + 'static>(
+    reply: Reply<A>,
+    version: i16,
+    correlation_id: i32,
+    output: &mut Output,
+) -> Handled {
     match reply {
         Reply::Now(answer) => match answer.put(output, version, correlation_id) {
             Ok(()) => Handled::Answered,
@@ -183,4 +195,43 @@ fn finish<A: Answer + Send + 'static>(reply: Reply<A>, version: i16, correlation
 fn unsendable(error: &EncodeError) -> Handled {
     tracing::error!(%error, "cannot send an answer");
     Handled::Close
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use protocol::Request;
+
+    use super::*;
+
+    /// Every version that is advertised and served is decoded and encoded, and the table says no other.
+    fn check<R, A>(_: fn(RequestContext, R) -> Reply<A>, key: ApiKey)
+    where
+        R: Request + Default + PartialEq + std::fmt::Debug,
+        R::Response: Default,
+    {
+        let api = find(key as i16).expect("it is in the table");
+        assert_eq!(R::KEY, key as i16);
+        assert!(api.advertised_min <= api.min && api.min <= api.max, "{key:?}");
+        assert!(R::VERSIONS.min <= api.min && api.max <= R::VERSIONS.max, "{key:?}");
+        for version in api.min..=api.max {
+            let mut bytes = BytesMut::new();
+            R::default().encode(&mut bytes, version).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
+            decode_body::<R>(bytes.freeze(), version).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
+            let mut out = BytesMut::new();
+            response::encode(&mut out, version, 1, &R::Response::default())
+                .unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
+        }
+    }
+
+    #[test]
+    fn every_advertised_version_is_decoded_and_encoded() {
+        for_every_api!(check);
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_names_each_api_once() {
+        assert!(APIS.windows(2).all(|pair| (pair[0].key as i16) < pair[1].key as i16));
+        assert!(find(-1).is_none() && find(i16::MAX).is_none());
+    }
 }

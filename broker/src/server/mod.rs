@@ -85,7 +85,7 @@ impl Listener {
                     Err(error) => self.pause_after(error).await,
                 },
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                _ = stopped.wait_for(|stop| *stop) => break,
+                () = crate::tasks::stopped(&mut stopped) => break,
             }
         }
         drop(self.socket);

@@ -115,6 +115,18 @@ impl FetchAnswer {
         partitions.filter(|(_, _, answer)| answer.size() > 0).map(|(_, place, _)| *place).collect()
     }
 
+    /// The session's id and the indexes of the partitions that it names.
+    #[cfg(test)]
+    pub(super) fn summary(&self) -> (i32, Vec<i32>) {
+        let partitions = self.topics.iter().flat_map(|topic| &topic.partitions);
+        (self.session_id, partitions.map(|(index, _, _)| *index).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn error(&self) -> i16 {
+        self.error_code
+    }
+
     fn records_size(&self) -> usize {
         self.topics.iter().flat_map(|topic| &topic.partitions).map(|(_, _, answer)| answer.size()).sum()
     }
@@ -254,5 +266,117 @@ impl Encoder {
             rest >>= 7;
         }
         self.bytes.put_u8(rest as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use protocol::StrBytes;
+    use protocol::messages::FetchResponse;
+    use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+    use storage::file_system::LosingFileSystem;
+
+    use super::*;
+    use crate::replica::testing::{self, NOW, batch};
+    use crate::replica::{Durability, FetchLimits, Flusher};
+
+    /// A read with records, from a file without a descriptor: its bytes are copied into the output.
+    fn read(values: usize) -> (PartitionRead, Bytes) {
+        let flusher = Flusher::start(1);
+        let file_system = Arc::new(LosingFileSystem::default());
+        let path = std::path::Path::new("/data");
+        let partition = testing::partition(file_system, path, &flusher, Durability::Replicated);
+        for n in 0..values {
+            partition.append(batch(&[&[n as u8; 300]]), 9, NOW).unwrap();
+        }
+        let limits = FetchLimits {
+            offset: 0,
+            max_bytes: 1 << 20,
+            at_least_one: true,
+            current_leader_epoch: -1,
+            read_committed: false,
+        };
+        let read = partition.read(limits).unwrap();
+        let bytes = read.region.read().unwrap();
+        flusher.stop();
+        (read, bytes)
+    }
+
+    fn oracle(answer: &FetchAnswer, version: i16, records: &[Bytes]) -> BytesMut {
+        let mut records = records.iter();
+        let mut response =
+            FetchResponse::default().with_error_code(answer.error_code).with_session_id(answer.session_id);
+        for topic in &answer.topics {
+            let mut topic_response = FetchableTopicResponse::default();
+            if version >= FIRST_WITH_IDS {
+                topic_response.topic_id = topic.id;
+            } else {
+                topic_response.topic = StrBytes::from_string(topic.name.as_deref().unwrap().to_owned()).into();
+            }
+            for (index, _, partition) in &topic.partitions {
+                let mut data = PartitionData::default()
+                    .with_partition_index(*index)
+                    .with_error_code(partition.error_code)
+                    .with_high_watermark(partition.high_watermark)
+                    .with_last_stable_offset(partition.last_stable_offset)
+                    .with_aborted_transactions(partition.read_committed.then(Vec::new))
+                    .with_records(Some(if partition.size() > 0 {
+                        records.next().unwrap().clone()
+                    } else {
+                        Bytes::new()
+                    }));
+                if version >= 5 {
+                    data.log_start_offset = partition.log_start_offset;
+                }
+                topic_response.partitions.push(data);
+            }
+            response.responses.push(topic_response);
+        }
+        let mut out = BytesMut::new();
+        protocol::response::encode(&mut out, version, 77, &response).unwrap();
+        out
+    }
+
+    #[test]
+    fn every_version_is_encoded_as_the_codec_does() {
+        let ids = [Uuid::from_u128(1), Uuid::from_u128(u128::MAX)];
+        for (version, read_committed) in (4..=18).flat_map(|version| [(version, false), (version, true)]) {
+            let (one, one_bytes) = read(1);
+            let (many, many_bytes) = read(500);
+            let (empty, _) = read(0);
+            let partitions = vec![
+                (0, 0, PartitionAnswer::read(one, read_committed)),
+                (900, 1, PartitionAnswer::failed(ErrorCode::OffsetOutOfRange)),
+                (3, 2, PartitionAnswer::read(many, read_committed)),
+            ];
+            let topics = vec![
+                TopicAnswer { name: Some("first".into()), id: ids[0], partitions },
+                TopicAnswer {
+                    name: Some("ä".repeat(100).into()),
+                    id: ids[1],
+                    partitions: vec![(1, 3, PartitionAnswer::read(empty, read_committed))],
+                },
+                TopicAnswer { name: Some("none".into()), id: ids[1], partitions: Vec::new() },
+            ];
+            let session_id = if version >= 7 { 1234 } else { 0 };
+            let answer = FetchAnswer { error_code: NONE, session_id, topics };
+            let expected = oracle(&answer, version, &[one_bytes, many_bytes]);
+            let mut output = Output::default();
+            output.bytes().put_slice(b"before");
+            answer.put(&mut output, version, 77).unwrap();
+            assert!(output.bytes()[6..] == expected, "version {version}");
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_whole_names_no_topics() {
+        for version in 7..=18 {
+            let answer = FetchAnswer::failed(ErrorCode::FetchSessionIdNotFound);
+            let expected = oracle(&answer, version, &[]);
+            let mut output = Output::default();
+            answer.put(&mut output, version, 77).unwrap();
+            assert_eq!(*output.bytes(), expected);
+        }
     }
 }

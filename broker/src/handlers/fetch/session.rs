@@ -93,8 +93,10 @@ enum Kind {
     Sessionless,
     /// Asks for a session.
     Full,
+    /// `epoch` is the one that the next request has to name.
     Incremental {
         id: i32,
+        epoch: i32,
     },
 }
 
@@ -145,12 +147,12 @@ impl SessionCache {
         session.update(asked, request, by_id);
         session.last_used_ms = now_ms;
         session.epoch = next_epoch(epoch);
-        let partitions = session.partitions.clone();
+        let (partitions, epoch) = (session.partitions.clone(), session.epoch);
         if partitions.is_empty() {
             sessions.remove(&request.session_id);
             return Ok(Session { kind: Kind::Sessionless, partitions, by_id });
         }
-        Ok(Session { kind: Kind::Incremental { id: request.session_id }, partitions, by_id })
+        Ok(Session { kind: Kind::Incremental { id: request.session_id, epoch }, partitions, by_id })
     }
 
     /// A new session's id; 0 when there is no room.
@@ -195,6 +197,13 @@ fn partitions_of(request: &FetchRequest, by_id: bool) -> Vec<FetchedPartition> {
 impl Cached {
     /// Adds, changes and forgets what the request says (`FetchSession.update`).
     fn update(&mut self, asked: Vec<FetchedPartition>, request: &FetchRequest, by_id: bool) {
+        if !asked.is_empty() {
+            self.add(asked);
+        }
+        self.forget(request, by_id);
+    }
+
+    fn add(&mut self, asked: Vec<FetchedPartition>) {
         let mut places: HashMap<PartitionKey, usize> =
             self.partitions.iter().enumerate().map(|(place, partition)| (partition.key(), place)).collect();
         for partition in asked {
@@ -209,6 +218,9 @@ impl Cached {
                 }
             }
         }
+    }
+
+    fn forget(&mut self, request: &FetchRequest, by_id: bool) {
         for topic in &request.forgotten_topics_data {
             let name: Option<Arc<str>> = (!by_id).then(|| Arc::from(topic.topic.0.as_str()));
             self.partitions.retain(|partition| {
@@ -240,20 +252,31 @@ impl Session {
                 let id = cache.create(self.partitions, self.by_id, now_ms);
                 answer.in_session(id)
             }
-            Kind::Incremental { id } => {
-                self.store(cache, id, &answer);
-                answer.in_session(id)
+            Kind::Incremental { id, epoch } => {
+                if self.store(cache, id, epoch, &answer) {
+                    answer.in_session(id)
+                } else {
+                    // Another request of the session came while this one waited (`IncrementalFetchContext`).
+                    FetchAnswer::failed(ErrorCode::InvalidFetchSessionEpoch)
+                }
             }
         }
     }
 
-    /// Partitions that had data go to the end, so that those behind them get their turn next time.
-    fn store(self, cache: &SessionCache, id: i32, answer: &FetchAnswer) {
+    /// Partitions that had data go to the end, so that those behind them get their turn next time. False if the session is
+    /// not where it was.
+    fn store(self, cache: &SessionCache, id: i32, epoch: i32, answer: &FetchAnswer) -> bool {
         let served = answer.places_with_data();
         let (last, first): (Vec<_>, Vec<_>) =
             self.partitions.into_iter().enumerate().partition(|(place, _)| served.contains(place));
-        if let Some(session) = cache.lock().get_mut(&id) {
-            session.partitions = first.into_iter().chain(last).map(|(_, partition)| partition).collect();
+        match cache.lock().get_mut(&id) {
+            Some(session) if session.epoch == epoch => {
+                session.partitions = first.into_iter().chain(last).map(|(_, partition)| partition).collect();
+                true
+            }
+            // Evicted meanwhile: the client learns it with its next request.
+            None => true,
+            Some(_) => false,
         }
     }
 }
@@ -266,4 +289,145 @@ fn note(partition: &mut FetchedPartition, answer: &PartitionAnswer) -> bool {
     // An error is told again as long as it lasts.
     partition.told = (!answer.is_error()).then_some(now);
     is_news
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::StrBytes;
+    use protocol::messages::fetch_request::ForgottenTopic;
+    use storage::Region;
+
+    use super::*;
+    use crate::replica::PartitionRead;
+
+    const VERSION: i16 = 12;
+    const NOW: i64 = 1_000_000;
+
+    /// A request in a session, for these partitions of topic `t` at offset 0.
+    fn request(id: i32, epoch: i32, partitions: &[i32]) -> FetchRequest {
+        let asked = partitions.iter().map(|index| {
+            FetchPartition::default().with_partition(*index).with_fetch_offset(0).with_partition_max_bytes(1000)
+        });
+        let topic = FetchTopic::default().with_topic(name()).with_partitions(asked.collect());
+        let topics = if partitions.is_empty() { Vec::new() } else { vec![topic] };
+        FetchRequest::default().with_session_id(id).with_session_epoch(epoch).with_topics(topics)
+    }
+
+    fn name() -> protocol::messages::TopicName {
+        StrBytes::from_static_str("t").into()
+    }
+
+    fn forgetting(mut request: FetchRequest, partitions: &[i32]) -> FetchRequest {
+        let topic = ForgottenTopic::default().with_topic(name()).with_partitions(partitions.to_vec());
+        request.forgotten_topics_data = vec![topic];
+        request
+    }
+
+    fn answer(high_watermark: i64) -> PartitionAnswer {
+        let offsets = PartitionRead {
+            region: Region::empty(),
+            high_watermark,
+            last_stable_offset: high_watermark,
+            log_start_offset: 0,
+        };
+        PartitionAnswer::read(offsets, false)
+    }
+
+    /// Answers all partitions of a session with these high watermarks; what the client is told of.
+    fn finish(cache: &SessionCache, session: Session, high_watermarks: &[i64]) -> (i32, Vec<i32>) {
+        let answers = high_watermarks.iter().map(|offset| answer(*offset)).collect();
+        session.finish(cache, answers, NOW).summary()
+    }
+
+    fn asked(session: &Session) -> Vec<i32> {
+        session.partitions().iter().map(|partition| partition.index).collect()
+    }
+
+    fn begin(cache: &SessionCache, request: &FetchRequest) -> Result<Session, ErrorCode> {
+        cache.begin(request, VERSION, NOW)
+    }
+
+    #[test]
+    fn a_session_answers_only_news() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0, 1, 2])).unwrap();
+        let (id, told) = finish(&cache, session, &[5, 5, 5]);
+        assert!(id > 0);
+        assert_eq!(told, [0, 1, 2], "the first answer names all");
+        let session = begin(&cache, &request(id, 1, &[])).unwrap();
+        assert_eq!(asked(&session), [0, 1, 2], "a request that names none asks for all");
+        assert_eq!(finish(&cache, session, &[5, 6, 5]), (id, vec![1]));
+        let session = begin(&cache, &request(id, 2, &[])).unwrap();
+        assert_eq!(finish(&cache, session, &[5, 6, 5]), (id, vec![]));
+    }
+
+    #[test]
+    fn an_error_is_told_as_long_as_it_lasts() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0])).unwrap();
+        let (id, _) = finish(&cache, session, &[5]);
+        for epoch in 1..3 {
+            let session = begin(&cache, &request(id, epoch, &[])).unwrap();
+            let failed = vec![PartitionAnswer::failed(ErrorCode::KafkaStorageError)];
+            assert_eq!(session.finish(&cache, failed, NOW).summary(), (id, vec![0]));
+        }
+        let session = begin(&cache, &request(id, 3, &[])).unwrap();
+        assert_eq!(finish(&cache, session, &[5]), (id, vec![0]), "and so is its end");
+    }
+
+    #[test]
+    fn partitions_come_and_go() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0, 1])).unwrap();
+        let (id, _) = finish(&cache, session, &[5, 5]);
+        let session = begin(&cache, &forgetting(request(id, 1, &[7]), &[0])).unwrap();
+        assert_eq!(asked(&session), [1, 7]);
+        assert_eq!(finish(&cache, session, &[5, 5]), (id, vec![7]));
+        let session = begin(&cache, &forgetting(request(id, 2, &[]), &[1, 7])).unwrap();
+        assert_eq!(finish(&cache, session, &[]), (0, vec![]), "an empty session ends");
+        assert_eq!(begin(&cache, &request(id, 3, &[])).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+    }
+
+    #[test]
+    fn a_client_that_is_out_of_step_is_told() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0])).unwrap();
+        let (id, _) = finish(&cache, session, &[5]);
+        assert_eq!(begin(&cache, &request(id, 2, &[])).unwrap_err(), ErrorCode::InvalidFetchSessionEpoch);
+        assert_eq!(begin(&cache, &request(id ^ 1, 1, &[])).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+        assert_eq!(cache.begin(&request(id, 1, &[]), 13, NOW).unwrap_err(), ErrorCode::FetchSessionTopicIdError);
+        let closed = begin(&cache, &request(id, FINAL_EPOCH, &[0])).unwrap();
+        assert_eq!(finish(&cache, closed, &[5]), (0, vec![0]), "closing it still answers");
+        assert_eq!(begin(&cache, &request(id, 1, &[])).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+    }
+
+    #[test]
+    fn two_requests_in_one_epoch_do_not_both_count() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0])).unwrap();
+        let (id, _) = finish(&cache, session, &[5]);
+        let slow = begin(&cache, &request(id, 1, &[])).unwrap();
+        let fast = begin(&cache, &request(id, 2, &[])).unwrap();
+        assert_eq!(finish(&cache, fast, &[6]), (id, vec![0]));
+        let late = slow.finish(&cache, vec![answer(7)], NOW);
+        assert_eq!(late.error(), ErrorCode::InvalidFetchSessionEpoch.code());
+    }
+
+    #[test]
+    fn a_full_cache_evicts_only_what_is_stale() {
+        let cache = SessionCache::new(1);
+        let session = begin(&cache, &request(0, 0, &[0])).unwrap();
+        let (first, _) = finish(&cache, session, &[5]);
+        let session = begin(&cache, &request(0, 0, &[0])).unwrap();
+        assert_eq!(finish(&cache, session, &[5]).0, NO_SESSION);
+        let session = cache.begin(&request(0, 0, &[0]), VERSION, NOW).unwrap();
+        let later = session.finish(&cache, vec![answer(5)], NOW + EVICTION_MS + 1).summary().0;
+        assert!(later > 0);
+        assert_eq!(begin(&cache, &request(first, 1, &[])).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+    }
+
+    #[test]
+    fn epochs_wrap_around_to_one() {
+        assert_eq!(next_epoch(i32::MAX), 1);
+    }
 }

@@ -1,0 +1,98 @@
+//! Runs a broker until a signal, or until it fails.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use broker::Broker;
+use broker::clock::Clock;
+use broker::config::{BrokerConfig, ConfigWarning, server_properties};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{banner, logging};
+
+/// What a start without a file means: one machine, no key set.
+const FIRST_RUN: [(&str, &str); 3] = [
+    ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"),
+    ("log.dirs", "./ottla-data"),
+    ("controller.listener.names", "CONTROLLER"),
+];
+
+/// Runs the broker of that file, with `overrides` on top.
+///
+/// # Errors
+/// It does not start, or fails while it runs.
+pub(crate) fn run(file: Option<&Path>, overrides: Vec<(String, String)>) -> anyhow::Result<()> {
+    logging::start();
+    let (config, warnings) = configure(file, overrides)?;
+    warnings.iter().for_each(warn);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build()?;
+    runtime.block_on(serve(config))
+}
+
+fn configure(
+    file: Option<&Path>,
+    overrides: Vec<(String, String)>,
+) -> anyhow::Result<(BrokerConfig, Vec<ConfigWarning>)> {
+    let mut properties = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            server_properties::parse(&text)
+        }
+        None => FIRST_RUN.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+    };
+    properties.extend(overrides);
+    Ok(BrokerConfig::new(properties)?)
+}
+
+fn warn(warning: &ConfigWarning) {
+    match warning {
+        ConfigWarning::Unknown { name, nearest: Some(nearest) } => {
+            tracing::warn!("unknown configuration key {name} is ignored; did you mean {nearest}?");
+        }
+        ConfigWarning::Unknown { name, nearest: None } => {
+            tracing::warn!("unknown configuration key {name} is ignored");
+        }
+        ConfigWarning::NoEffect(names) => {
+            tracing::warn!("configuration keys that change nothing here: {}", names.join(", "));
+        }
+    }
+}
+
+async fn serve(config: BrokerConfig) -> anyhow::Result<()> {
+    let mut stop = StopSignals::new()?;
+    let broker = tokio::select! {
+        broker = Broker::start(config, Clock::default()) => broker?,
+        name = stop.next() => bail!("{name} during the start"),
+    };
+    let log_dirs: Vec<PathBuf> = broker.log_dirs().map(Path::to_owned).collect();
+    banner::ready(&broker, &log_dirs);
+    tokio::select! {
+        name = stop.next() => tracing::info!("{name}: stopping"),
+        reason = broker.failed() => {
+            broker.shutdown().await;
+            bail!("the broker cannot go on: {reason}");
+        }
+    }
+    broker.shutdown().await;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one. Cancel safe.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

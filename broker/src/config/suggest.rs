@@ -1,0 +1,42 @@
+//! "Did you mean": the known key that an unknown one is nearest to.
+
+use super::definitions::{BROKER, TOPIC};
+
+/// The broker's key that differs from `name` by the fewest edits, if that is at most a third of it; or the broker's key for a
+/// topic's key.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    if let Some(topic) = TOPIC.iter().find(|definition| definition.name == name) {
+        return super::definitions::topic_synonym(topic.name);
+    }
+    let (distance, nearest) = BROKER.iter().map(|row| (distance(name, row.name), row.name)).min()?;
+    (distance <= name.len() / 3).then_some(nearest)
+}
+
+/// Insertions, deletions and replacements of bytes between two names (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_suggested() {
+        assert_eq!(nearest("log.dir"), Some("log.dir"));
+        assert_eq!(nearest("num.partition"), Some("num.partitions"));
+        assert_eq!(nearest("log.retention.hour"), Some("log.retention.hours"));
+        assert_eq!(nearest("retention.ms"), Some("log.retention.ms"), "a topic's key");
+        assert_eq!(nearest("zookeeper.connect"), None);
+    }
+}

@@ -1,0 +1,239 @@
+//! A topic's keys over the broker's: validation, values in force, and what they mean for its partitions.
+//! Source: `LogConfig`, `LogConfig.validate`, `ServerTopicConfigSynonyms`.
+
+use std::sync::Arc;
+
+use protocol::record_batch::{Codec, ProduceRules, TimestampType};
+use raft::image::{ConfigResource, Image};
+use storage::LogConfig;
+
+use super::definitions::{Definition, broker_synonyms, topic_key, topic_synonym};
+use super::{BrokerConfig, ConfigError, Layers, Setting, Source, Value};
+use crate::replica::{Durability, TopicSettings};
+
+/// Checks the keys that a topic is to have.
+///
+/// # Errors
+/// The first that is unknown or out of bounds, or a contradiction, in Kafka's words.
+pub fn validate<'a>(overrides: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), ConfigError> {
+    let mut lags = (None, None);
+    let mut is_remote = false;
+    for (name, text) in overrides {
+        let definition = topic_key(name).ok_or_else(|| ConfigError::UnknownTopicKey(name.to_owned()))?;
+        let value = Value::parse(definition, text)?;
+        match name {
+            "min.compaction.lag.ms" => lags.0 = Some(value.number()),
+            "max.compaction.lag.ms" => lags.1 = Some(value.number()),
+            "remote.storage.enable" => is_remote = value.is_true(),
+            _ => {}
+        }
+    }
+    if let (Some(min), Some(max)) = lags
+        && min > max
+    {
+        let reason =
+            format!("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})");
+        return Err(ConfigError::Conflict(reason));
+    }
+    if is_remote {
+        let reason = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote \
+                      log storage.";
+        return Err(ConfigError::Conflict(reason.to_owned()));
+    }
+    Ok(())
+}
+
+/// The values in force for one topic.
+#[derive(Clone, Debug)]
+pub struct TopicValues<'a> {
+    layers: Layers<'a>,
+    image: &'a Image,
+    resource: ConfigResource,
+}
+
+impl<'a> TopicValues<'a> {
+    /// Those of the topic `name`, whether or not it has keys of its own.
+    pub fn new(config: &'a BrokerConfig, image: &'a Image, name: impl Into<Arc<str>>) -> Self {
+        Self { layers: config.layers_of(image), image, resource: ConfigResource::topic(name) }
+    }
+
+    /// The text that the topic itself has for `definition`.
+    pub fn own(&self, definition: &Definition) -> Option<&'a str> {
+        self.image.configs().get(&self.resource, definition.name).map(|value| &**value)
+    }
+
+    /// The value in force.
+    pub fn value(&self, definition: &Definition) -> Value {
+        let own = self.own(definition).and_then(|text| Value::parse(definition, text).ok());
+        own.or_else(|| self.of_broker(definition)).or_else(|| fallback(definition)).unwrap_or(Value::Number(0))
+    }
+
+    /// Every place where the value is set, the strongest first: the topic, then its synonyms of the broker.
+    pub fn settings_of(&self, definition: &Definition) -> Vec<Setting> {
+        let own = self.own(definition).map(|value| Setting {
+            name: definition.name.to_owned(),
+            value: value.to_owned(),
+            source: Source::DynamicTopic,
+        });
+        let of_broker = topic_synonym(definition.name).map(|name| self.layers.settings(name)).unwrap_or_default();
+        own.into_iter().chain(of_broker).collect()
+    }
+
+    /// Where the value comes from if not from the topic itself.
+    pub fn default_source(&self, definition: &Definition) -> Source {
+        let synonyms = topic_synonym(definition.name).map_or(&[][..], |name| broker_synonyms(name));
+        let set = synonyms.iter().find_map(|name| self.layers.own(name).into_iter().next());
+        set.map_or(Source::Default, |setting| setting.source)
+    }
+
+    fn of_broker(&self, definition: &Definition) -> Option<Value> {
+        let (key, value) = self.layers.value(topic_synonym(definition.name)?)?;
+        let Value::Number(number) = value else { return Some(value) };
+        let unit = match key.name.rsplit('.').next() {
+            Some("hours") => 3_600_000,
+            Some("minutes") => 60_000,
+            _ => 1,
+        };
+        let is_unlimited = number < 0 && definition.name == "retention.ms";
+        Some(Value::Number(if is_unlimited { -1 } else { number.saturating_mul(unit) }))
+    }
+
+    fn named(&self, name: &str) -> Value {
+        topic_key(name).map_or(Value::Number(0), |definition| self.value(definition))
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.named(name).number()
+    }
+
+    fn size<T: TryFrom<i64> + Default>(&self, name: &str) -> T {
+        T::try_from(self.number(name)).unwrap_or_default()
+    }
+
+    fn has_policy(&self, policy: &str) -> bool {
+        self.named("cleanup.policy").elements().iter().any(|element| element == policy)
+    }
+
+    fn log(&self) -> LogConfig {
+        let deletes = self.has_policy("delete");
+        LogConfig {
+            segment_bytes: self.size("segment.bytes"),
+            segment_ms: self.number("segment.ms"),
+            segment_jitter_ms: self.number("segment.jitter.ms"),
+            max_index_bytes: self.size("segment.index.bytes"),
+            index_interval_bytes: self.size("index.interval.bytes"),
+            retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
+            retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
+            file_delete_delay_ms: self.number("file.delete.delay.ms"),
+            producer_id_expiration_ms: self
+                .layers
+                .value("producer.id.expiration.ms")
+                .map_or(LogConfig::default().producer_id_expiration_ms, |(_, value)| value.number()),
+        }
+    }
+
+    fn rules(&self) -> ProduceRules {
+        ProduceRules {
+            api_version: 0,
+            max_message_bytes: self.size("max.message.bytes"),
+            segment_bytes: self.size("segment.bytes"),
+            timestamp_type: match self.named("message.timestamp.type").text() {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            before_max_ms: self.number("message.timestamp.before.max.ms"),
+            after_max_ms: self.number("message.timestamp.after.max.ms"),
+            compacted: self.has_policy("compact"),
+            codec: match self.named("compression.type").text() {
+                "uncompressed" => Some(Codec::None),
+                "gzip" => Some(Codec::Gzip),
+                "snappy" => Some(Codec::Snappy),
+                "lz4" => Some(Codec::Lz4),
+                "zstd" => Some(Codec::Zstd),
+                _ => None,
+            },
+        }
+    }
+
+    /// What the values mean for the topic's partitions.
+    pub fn settings(&self) -> TopicSettings {
+        TopicSettings {
+            log: self.log(),
+            rules: self.rules(),
+            durability: match self.named("ottla.durability").text() {
+                "durable" => Durability::Durable,
+                "replicated" => Durability::Replicated,
+                _ => Durability::Auto,
+            },
+            flush_messages: self.number("flush.messages"),
+            flush_ms: self.number("flush.ms"),
+        }
+    }
+}
+
+fn fallback(definition: &Definition) -> Option<Value> {
+    Value::parse(definition, definition.default?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(properties: &[(&str, &str)]) -> TopicSettings {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (config, _) = BrokerConfig::new(properties).unwrap();
+        TopicValues::new(&config, &Image::default(), "t").settings()
+    }
+
+    #[test]
+    fn nothing_set_is_kafkas_defaults() {
+        let settings = settings(&[]);
+        assert_eq!(settings.log, LogConfig::default());
+        assert_eq!(settings.rules.max_message_bytes, 1_048_588);
+        assert_eq!((settings.flush_messages, settings.flush_ms), (i64::MAX, i64::MAX));
+        assert_eq!(settings.durability, Durability::Auto);
+        assert_eq!(settings.rules.codec, None);
+    }
+
+    #[test]
+    fn broker_keys_are_a_topics_defaults() {
+        let settings = settings(&[
+            ("log.retention.minutes", "2"),
+            ("log.roll.hours", "3"),
+            ("log.cleanup.policy", "delete,compact"),
+            ("compression.type", "uncompressed"),
+            ("log.flush.scheduler.interval.ms", "50"),
+        ]);
+        assert_eq!(settings.log.retention_ms, Some(120_000));
+        assert_eq!(settings.log.segment_ms, 3 * 3_600_000);
+        assert!(settings.rules.compacted);
+        assert_eq!(settings.rules.codec, Some(Codec::None));
+        assert_eq!(settings.flush_ms, 50);
+    }
+
+    #[test]
+    fn a_compacted_topic_keeps_its_segments() {
+        let settings = settings(&[("log.cleanup.policy", "compact"), ("log.retention.bytes", "5")]);
+        assert_eq!((settings.log.retention_ms, settings.log.retention_bytes), (None, None));
+    }
+
+    #[test]
+    fn contradictions_are_refused_in_kafkas_words() {
+        let cases: &[(&[(&str, &str)], &str)] = &[
+            (&[("nonsense", "1")], "Unknown topic config name: nonsense"),
+            (
+                &[("max.compaction.lag.ms", "5"), ("min.compaction.lag.ms", "10")],
+                "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)",
+            ),
+            (
+                &[("remote.storage.enable", "true")],
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
+                 storage.",
+            ),
+        ];
+        for (overrides, expected) in cases {
+            assert_eq!(validate(overrides.iter().copied()).unwrap_err().to_string(), *expected);
+        }
+        validate([("cleanup.policy", "compact"), ("retention.ms", "-1")]).unwrap();
+    }
+}

@@ -1,0 +1,231 @@
+//! Values of configuration keys: parsed and checked as Kafka does, refused in Kafka's words. Source: `ConfigDef`.
+
+use super::definitions::{Bounds, Definition, Kind};
+
+/// A value that has its key's type and is within its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Boolean(bool),
+    /// Int and Long.
+    Number(i64),
+    Double(f64),
+    Text(String),
+    List(Vec<String>),
+}
+
+/// Why a configuration is refused, in Kafka's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// One value (`ConfigException(name, value, message)`).
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
+    Invalid { name: String, value: String, reason: String },
+    /// A topic's key that does not exist.
+    #[error("Unknown topic config name: {0}")]
+    UnknownTopicKey(String),
+    /// Several values that contradict each other, or a value that another part of the system refuses.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl ConfigError {
+    /// `value` of `name` is refused for `reason`.
+    pub fn invalid(name: &str, value: impl ToString, reason: impl Into<String>) -> Self {
+        Self::Invalid { name: name.to_owned(), value: value.to_string(), reason: reason.into() }
+    }
+}
+
+impl Value {
+    /// Parses `text` and checks it against the key's bounds.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`].
+    pub fn parse(definition: &Definition, text: &str) -> Result<Self, ConfigError> {
+        let value = parse(definition.name, definition.kind, text)?;
+        check(definition, &value)?;
+        Ok(value)
+    }
+
+    /// The number of a key of type Int or Long, else 0.
+    pub fn number(&self) -> i64 {
+        if let Self::Number(number) = self { *number } else { 0 }
+    }
+
+    /// The truth of a key of type Boolean, else false.
+    pub fn is_true(&self) -> bool {
+        matches!(self, Self::Boolean(true))
+    }
+
+    /// The elements of a key of type List, the text of one of type String.
+    pub fn elements(&self) -> &[String] {
+        match self {
+            Self::List(elements) => elements,
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::Boolean(_) | Self::Number(_) | Self::Double(_) => &[],
+        }
+    }
+
+    /// The text of a key of type String, else "".
+    pub fn text(&self) -> &str {
+        if let Self::Text(text) = self { text } else { "" }
+    }
+}
+
+/// As `ConfigDef.convertToString` prints it.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Number(value) => write!(f, "{value}"),
+            // Java always prints a fraction.
+            Self::Double(value) => write!(f, "{value:?}"),
+            Self::Text(value) => f.write_str(value),
+            Self::List(values) => f.write_str(&values.join(",")),
+        }
+    }
+}
+
+fn parse(name: &str, kind: Kind, text: &str) -> Result<Value, ConfigError> {
+    let trimmed = text.trim();
+    let invalid = |reason: &str| ConfigError::invalid(name, text, reason);
+    match kind {
+        Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
+        Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
+        Kind::Boolean => Err(invalid("Expected value to be either true or false")),
+        Kind::String => Ok(Value::Text(trimmed.to_owned())),
+        Kind::Int => match trimmed.parse::<i32>() {
+            Ok(number) => Ok(Value::Number(number.into())),
+            Err(_) => Err(invalid("Not a number of type INT")),
+        },
+        Kind::Long => trimmed.parse().map(Value::Number).map_err(|_| invalid("Not a number of type LONG")),
+        Kind::Double => trimmed.parse().map(Value::Double).map_err(|_| invalid("Not a number of type DOUBLE")),
+        Kind::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
+        Kind::List => Ok(Value::List(trimmed.split(',').map(|element| element.trim().to_owned()).collect())),
+    }
+}
+
+fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
+    let name = definition.name;
+    let refuse = |reason: String| Err(ConfigError::invalid(name, value, reason));
+    match definition.bounds {
+        Bounds::Any => Ok(()),
+        Bounds::AtLeast(min) if value.number() < min => refuse(format!("Value must be at least {min}")),
+        Bounds::AtLeast(_) => Ok(()),
+        Bounds::Between(min, max) => {
+            let (is_low, is_high) = match value {
+                Value::Double(number) => (*number < min as f64 || number.is_nan(), *number > max as f64),
+                _ => (value.number() < min, value.number() > max),
+            };
+            match (is_low, is_high) {
+                (true, _) => refuse(format!("Value must be at least {min}")),
+                (_, true) => refuse(format!("Value must be no more than {max}")),
+                _ => Ok(()),
+            }
+        }
+        Bounds::BetweenOr(min, max, or) => {
+            let number = value.number();
+            let is_within = (min..=max).contains(&number) || number == or;
+            if is_within { Ok(()) } else { refuse(format!("Value must be between {min} and {max} or equal to {or}")) }
+        }
+        Bounds::OneOf(choices) | Bounds::EachOneOf(choices) => {
+            match value.elements().iter().find(|element| !choices.contains(&element.as_str())) {
+                Some(element) => {
+                    let reason = format!("String must be one of: {}", choices.join(", "));
+                    Err(ConfigError::invalid(name, element, reason))
+                }
+                None => Ok(()),
+            }
+        }
+        Bounds::ThrottledReplicas => check_throttled_replicas(name, value.elements()),
+    }
+}
+
+/// Source: `ThrottledReplicaListValidator`.
+fn check_throttled_replicas(name: &str, replicas: &[String]) -> Result<(), ConfigError> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_pair = |text: &String| text.split_once(':').is_some_and(|(a, b)| is_number(a) && is_number(b));
+    if replicas == ["*"] || replicas.iter().all(is_pair) {
+        return Ok(());
+    }
+    let reason = format!(
+        "{name} must be the literal '*' or a list of replicas in the following format: \
+         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+    );
+    Err(ConfigError::invalid(name, format!("[{}]", replicas.join(", ")), reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::definitions::topic_key;
+
+    fn refusal(name: &str, text: &str) -> String {
+        Value::parse(topic_key(name).unwrap(), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn refusals_are_in_kafkas_words() {
+        // As Apache Kafka 4.3.1 answered CreateTopics.
+        let cases = [
+            ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
+            ("retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"),
+            ("retention.ms", "", "Invalid value  for configuration retention.ms: Not a number of type LONG"),
+            (
+                "segment.bytes",
+                "99999999999",
+                "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT",
+            ),
+            (
+                "cleanup.policy",
+                "compact,foo",
+                "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete",
+            ),
+            (
+                "compression.type",
+                "GZIP",
+                "Invalid value GZIP for configuration compression.type: String must be one of: uncompressed, zstd, lz4, \
+                 snappy, gzip, producer",
+            ),
+            (
+                "compression.gzip.level",
+                "0",
+                "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+            ),
+            (
+                "compression.zstd.level",
+                "99",
+                "Invalid value 99 for configuration compression.zstd.level: Value must be no more than 22",
+            ),
+            (
+                "min.cleanable.dirty.ratio",
+                "2",
+                "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+            ),
+            (
+                "preallocate",
+                "maybe",
+                "Invalid value maybe for configuration preallocate: Expected value to be either true or false",
+            ),
+        ];
+        for (name, text, expected) in cases {
+            assert_eq!(refusal(name, text), expected);
+        }
+        let throttled = refusal("leader.replication.throttled.replicas", "x");
+        assert!(throttled.starts_with("Invalid value [x] for configuration leader.replication.throttled.replicas: "));
+    }
+
+    #[test]
+    fn what_kafka_takes_is_taken() {
+        let cases = [
+            ("retention.ms", " 5 "),
+            ("cleanup.policy", " compact , delete "),
+            ("cleanup.policy", ""),
+            ("preallocate", "TRUE"),
+            ("leader.replication.throttled.replicas", "0:1,1:1"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("retention.bytes", "-5"),
+        ];
+        for (name, text) in cases {
+            Value::parse(topic_key(name).unwrap(), text).unwrap();
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Names and ids in the types of message bodies.
+
+use protocol::StrBytes;
+use protocol::messages::{BrokerId, TopicName};
+
+/// A copy of `text`.
+pub(super) fn str_bytes(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// A copy of `name`.
+pub(super) fn topic_name(name: &str) -> TopicName {
+    TopicName(str_bytes(name))
+}
+
+/// The ids, in their order.
+pub(super) fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().map(|id| BrokerId(*id)).collect()
+}

@@ -1,0 +1,81 @@
+//! What every request may ask: settings, metadata, replicas, the controller.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use raft::controller::Controller;
+use raft::image::Endpoint;
+use raft::quorum::Quorum;
+
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+use crate::handlers::SessionCache;
+use crate::metadata_cache::MetadataCache;
+use crate::producer_ids::ProducerIds;
+use crate::replica::ReplicaManager;
+
+/// The broker, as its handlers see it.
+pub struct Services {
+    pub settings: Arc<BrokerConfig>,
+    pub clock: Clock,
+    pub cluster_id: Arc<str>,
+    pub metadata: MetadataCache,
+    pub replicas: Arc<ReplicaManager>,
+    pub fetch_sessions: SessionCache,
+    pub producer_ids: ProducerIds,
+    pub quorum: Quorum,
+    pub controller: Controller,
+    /// Listeners of the controller, as they are bound.
+    pub controller_endpoints: Vec<Endpoint>,
+    broker_epoch: AtomicI64,
+}
+
+/// What [`Services`] are made of.
+pub struct Parts {
+    pub settings: Arc<BrokerConfig>,
+    pub clock: Clock,
+    pub cluster_id: Arc<str>,
+    pub replicas: Arc<ReplicaManager>,
+    pub quorum: Quorum,
+    pub controller: Controller,
+    pub controller_endpoints: Vec<Endpoint>,
+}
+
+impl Services {
+    /// Services that show the quorum's present image.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            metadata: MetadataCache::new(parts.quorum.image()),
+            fetch_sessions: SessionCache::new(parts.settings.fetch_session_slots),
+            producer_ids: ProducerIds::default(),
+            settings: parts.settings,
+            clock: parts.clock,
+            cluster_id: parts.cluster_id,
+            replicas: parts.replicas,
+            quorum: parts.quorum,
+            controller: parts.controller,
+            controller_endpoints: parts.controller_endpoints,
+            broker_epoch: AtomicI64::new(-1),
+        }
+    }
+
+    /// The broker epoch; -1 before the broker is registered.
+    pub fn broker_epoch(&self) -> i64 {
+        self.broker_epoch.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_broker_epoch(&self, broker_epoch: i64) {
+        self.broker_epoch.store(broker_epoch, Ordering::Release);
+    }
+
+    /// Waits until this broker has taken over everything that the controller has committed so far: who is answered after this
+    /// finds what it asked for. Cancel safe.
+    pub async fn caught_up(&self) {
+        self.metadata.reached(self.quorum.image().offset()).await;
+    }
+
+    /// Whether that listener is the controller's.
+    pub fn is_controller_listener(&self, listener: &str) -> bool {
+        self.controller_endpoints.iter().any(|endpoint| &*endpoint.name == listener)
+    }
+}

@@ -1,0 +1,275 @@
+//! What a start consists of: directories, listeners, the quorum, registration. Each step gives what the next one needs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use protocol::ids::{Uuid, format_uuid};
+use raft::controller::{
+    ConfigRules, ConfigRulesHandle, Controller, ControllerConfig, ControllerTask, RegisterBroker, RegisterController,
+    Seeded, bootstrap_records, supported_features,
+};
+use raft::error::ControllerError;
+use raft::image::{ConfigResource, ConfigResourceType, Delta, Endpoint, Image, Update};
+use raft::quorum::{Quorum, QuorumConfig, QuorumError};
+use storage::file_system::OsFileSystem;
+use storage::log_dir::LogDirError;
+use storage::meta_properties::Expected;
+use storage::{LogDir, LogDirOptions, LogDirs};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::config::topic::{self, TopicValues};
+use crate::config::{BrokerConfig, ListenerConfig};
+use crate::replica::{Flusher, ReplicaManager};
+use crate::server::Listener;
+use crate::services::Services;
+use crate::system;
+use crate::tasks::heartbeat;
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A log directory is locked, somebody else's or unusable.
+    #[error(transparent)]
+    LogDir(#[from] LogDirError),
+    /// An address cannot be resolved or bound.
+    #[error("{0}")]
+    Listener(#[source] io::Error),
+    /// The metadata log is damaged or the quorum has no leader.
+    #[error(transparent)]
+    Quorum(#[from] QuorumError),
+    /// The controller refused this broker.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// A step panicked.
+    #[error("a step of the start failed: {0}")]
+    Step(#[from] tokio::task::JoinError),
+}
+
+/// The directories of this node, locked and formatted.
+pub struct Directories {
+    pub log_dirs: LogDirs,
+    /// The one with the metadata log; also in `log_dirs` unless `metadata.log.dir` names another.
+    pub metadata: Arc<LogDir>,
+    pub cluster_id: Arc<str>,
+    /// Every log is whole: nothing has to be recovered.
+    pub was_clean: bool,
+}
+
+/// Locks the directories, and formats those that are new: with the cluster id that the others have, or that was configured, or
+/// a random one.
+///
+/// # Errors
+/// [`LogDirError`].
+pub fn open_directories(settings: &BrokerConfig) -> Result<Directories, LogDirError> {
+    let options = LogDirOptions::new(Arc::new(OsFileSystem));
+    let expected = Expected { cluster_id: settings.cluster_id.as_deref(), node_id: Some(settings.node_id) };
+    let own_metadata_dir = Some(&settings.metadata_log_dir).filter(|path| !settings.log_dirs.contains(path));
+    let open = |paths: &[PathBuf]| LogDirs::open(paths, expected, &options);
+    let log_dirs = open(&settings.log_dirs)?;
+    let apart = own_metadata_dir.map(|path| open(std::slice::from_ref(path))).transpose()?;
+    let found = log_dirs.cluster_id().or_else(|| apart.as_ref().and_then(LogDirs::cluster_id));
+    let cluster_id = found.or_else(|| settings.cluster_id.clone()).unwrap_or_else(|| format_uuid(random_uuid()));
+    for group in [Some(&log_dirs), apart.as_ref()].into_iter().flatten() {
+        group.format(&cluster_id, settings.node_id, random_uuid)?;
+    }
+    let metadata = match &apart {
+        Some(apart) => apart.all().first(),
+        None => log_dirs.all().iter().find(|log_dir| log_dir.path() == settings.metadata_log_dir),
+    };
+    let metadata = Arc::clone(metadata.ok_or(LogDirError::NoneLeft)?);
+    let was_clean = log_dirs.all().iter().all(|log_dir| log_dir.was_clean());
+    Ok(Directories { log_dirs, metadata, cluster_id: cluster_id.into(), was_clean })
+}
+
+/// An id that does not begin with a dash, which tools would take for an option (`Uuid.randomUuid`).
+fn random_uuid() -> Uuid {
+    loop {
+        let id = Uuid::new_v4();
+        if !format_uuid(id).starts_with('-') {
+            return id;
+        }
+    }
+}
+
+/// The bound listeners and where they are reached.
+pub struct Bound {
+    pub listeners: Vec<Listener>,
+    /// Clients' listeners, as advertised.
+    pub client_endpoints: Vec<Endpoint>,
+    pub controller_endpoints: Vec<Endpoint>,
+}
+
+/// Binds every listener, without accepting yet.
+///
+/// # Errors
+/// A name that does not resolve, an address that is taken.
+pub async fn bind(settings: &BrokerConfig) -> io::Result<Bound> {
+    let mut listeners = Vec::new();
+    let mut client_endpoints = Vec::new();
+    let mut controller_endpoints = Vec::new();
+    for config in &settings.listeners.client {
+        let listener = bind_one(config, settings.listen_backlog).await?;
+        let advertised = settings.listeners.advertised.iter().find(|advertised| advertised.name == config.name);
+        client_endpoints.push(endpoint(config, advertised.unwrap_or(config), &listener).await);
+        listeners.push(listener);
+    }
+    for config in &settings.listeners.controller {
+        let listener = bind_one(config, settings.listen_backlog).await?;
+        controller_endpoints.push(endpoint(config, config, &listener).await);
+        listeners.push(listener);
+    }
+    Ok(Bound { listeners, client_endpoints, controller_endpoints })
+}
+
+async fn bind_one(config: &ListenerConfig, backlog: u32) -> io::Result<Listener> {
+    let (name, port) = (&config.name, config.port);
+    if config.host.is_empty() {
+        let every = |address: [u16; 8]| SocketAddr::from((address, port));
+        // One socket for IPv6 and IPv4, unless the machine has no IPv6.
+        return Listener::bind(name, every([0; 8]), backlog)
+            .or_else(|_| Listener::bind(name, SocketAddr::from(([0; 4], port)), backlog));
+    }
+    let unresolved = |error: io::Error| {
+        io::Error::new(error.kind(), format!("Unable to resolve {} of listener {name}: {error}", config.host))
+    };
+    let mut addresses = tokio::net::lookup_host((config.host.as_str(), port)).await.map_err(unresolved)?;
+    let address = addresses.next().ok_or_else(|| unresolved(io::ErrorKind::NotFound.into()))?;
+    Listener::bind(name, address, backlog)
+}
+
+async fn endpoint(config: &ListenerConfig, advertised: &ListenerConfig, listener: &Listener) -> Endpoint {
+    let is_everywhere = matches!(advertised.host.as_str(), "" | "0.0.0.0" | "::");
+    let host = if is_everywhere { own_name().await } else { advertised.host.clone() };
+    let port = if advertised.port == 0 { listener.address().port() } else { advertised.port };
+    Endpoint { name: config.name.as_str().into(), host: host.into(), port, security_protocol: 0 }
+}
+
+/// The machine's name if it resolves here, so that clients on this machine reach it at least.
+async fn own_name() -> String {
+    let name = system::host_name().unwrap_or_else(|| "localhost".to_owned());
+    let resolved = tokio::net::lookup_host((name.as_str(), 0)).await.map(|_| ());
+    match resolved {
+        Ok(()) => name,
+        Err(error) => {
+            tracing::warn!(%name, %error, "this machine's name does not resolve; advertising localhost instead");
+            "localhost".to_owned()
+        }
+    }
+}
+
+/// The quorum and the controller over it.
+pub struct ClusterTruth {
+    pub quorum: Quorum,
+    pub updates: mpsc::Receiver<Update>,
+    pub controller: Controller,
+    pub controller_task: ControllerTask<Quorum>,
+}
+
+/// Starts the quorum; in a new cluster its first records are written.
+///
+/// # Errors
+/// [`QuorumError`].
+pub async fn start_quorum(
+    settings: &Arc<BrokerConfig>,
+    directories: &Directories,
+    bound: &Bound,
+    clock: Clock,
+) -> Result<ClusterTruth, QuorumError> {
+    let address = bound.controller_endpoints.first().or(bound.client_endpoints.first());
+    let address = address.map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).unwrap_or_default();
+    let config = QuorumConfig {
+        node_id: settings.node_id,
+        voters: BTreeMap::from([(settings.node_id, address)]),
+        log_dir: Arc::clone(&directories.metadata),
+        now_ms: Arc::new(move || clock.now_ms()),
+    };
+    let min_in_sync_replicas = settings.static_number("min.insync.replicas");
+    let (quorum, updates) = Quorum::start(config, bootstrap_records(min_in_sync_replicas)).await?;
+    let config = ControllerConfig {
+        default_partitions: settings.num_partitions,
+        default_replication_factor: settings.default_replication_factor,
+        default_min_in_sync_replicas: min_in_sync_replicas,
+        config_rules: ConfigRulesHandle(Arc::new(Rules)),
+        ..ControllerConfig::new(Arc::clone(&directories.cluster_id))
+    };
+    let random = Box::new(Seeded::new(rand::random()));
+    let (controller, controller_task) = Controller::new(Arc::new(quorum.clone()), config, random);
+    Ok(ClusterTruth { quorum, updates, controller, controller_task })
+}
+
+/// Which keys and values topics may have.
+struct Rules;
+
+impl ConfigRules for Rules {
+    fn check(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), String> {
+        match resource.resource_type {
+            ConfigResourceType::Topic => {
+                let values = values.iter().map(|(name, value)| (&**name, &**value));
+                topic::validate(values).map_err(|error| error.to_string())
+            }
+            // No API that changes these is served.
+            ConfigResourceType::Broker | ConfigResourceType::ClientMetrics | ConfigResourceType::Group => Ok(()),
+        }
+    }
+}
+
+/// The replicas that `image` places here, none of them read.
+pub fn open_replicas(
+    settings: &Arc<BrokerConfig>,
+    log_dirs: LogDirs,
+    image: &Arc<Image>,
+    now_ms: i64,
+) -> Arc<ReplicaManager> {
+    let of_topics = Arc::clone(settings);
+    let settings_of = move |image: &Image, topic: &raft::image::TopicImage| {
+        TopicValues::new(&of_topics, image, Arc::clone(topic.name())).settings()
+    };
+    let flusher = Flusher::start(settings.flush_threads);
+    let replicas = ReplicaManager::new(settings.node_id, log_dirs, Box::new(settings_of), flusher);
+    let delta = Arc::new(Delta::between(&Image::default(), image));
+    replicas.apply(&Update { image: Arc::clone(image), delta }, now_ms);
+    Arc::new(replicas)
+}
+
+/// Makes this node known to the cluster, and waits until it may serve.
+///
+/// # Errors
+/// The controller refuses.
+pub async fn join(services: &Services, client_endpoints: &[Endpoint]) -> Result<(), ControllerError> {
+    let (settings, clock) = (&services.settings, services.clock);
+    let log_dirs = services.replicas.log_dirs();
+    let incarnation_id = Uuid::new_v4();
+    let controller = RegisterController {
+        controller_id: settings.node_id,
+        incarnation_id,
+        endpoints: services.controller_endpoints.clone(),
+        features: supported_features(),
+    };
+    services.controller.register_controller(controller).await?;
+    let broker = RegisterBroker {
+        broker_id: settings.node_id,
+        cluster_id: Arc::clone(&services.cluster_id),
+        incarnation_id,
+        endpoints: client_endpoints.to_vec(),
+        features: supported_features(),
+        rack: settings.rack.as_deref().map(Into::into),
+        log_dirs: log_dirs.online().filter_map(|log_dir| log_dir.directory_id()).collect(),
+        cordoned_log_dirs: Vec::new(),
+        previous_broker_epoch: log_dirs.previous_broker_epoch().unwrap_or(-1),
+        holds_directory_locks: true,
+    };
+    let broker_epoch = services.controller.register_broker(broker, clock.now_ms()).await?;
+    services.set_broker_epoch(broker_epoch);
+    loop {
+        services.caught_up().await;
+        let reply = services.controller.heartbeat(heartbeat(services), clock.now_ms()).await?;
+        if !reply.is_fenced {
+            services.caught_up().await;
+            return Ok(());
+        }
+    }
+}

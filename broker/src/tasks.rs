@@ -1,0 +1,187 @@
+//! Everything that runs beside connections: named, told to stop together, and waited for.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::ids::Uuid;
+use raft::controller::BrokerHeartbeat;
+use raft::image::Update;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::services::Services;
+
+/// How often this broker tells the controller that it lives (`broker.heartbeat.interval.ms`).
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How often the controller looks for brokers that fell silent.
+const SESSION_CHECK: Duration = Duration::from_secs(1);
+/// How often what nobody waits for is synced.
+const FLUSH: Duration = Duration::from_secs(1);
+/// How often deleted files are looked at whose delay is over.
+const DELETION: Duration = Duration::from_secs(1);
+
+/// The tasks of one broker.
+pub struct Tasks {
+    stop: watch::Sender<bool>,
+    running: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Tasks {
+    pub fn new() -> Self {
+        Self { stop: watch::channel(false).0, running: JoinSet::new(), names: HashMap::new() }
+    }
+
+    /// Becomes true when the tasks are to end.
+    pub fn stop_signal(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Runs `task` until it ends by itself or sees the stop signal.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let id = self.running.spawn(task).id();
+        self.names.insert(id, name);
+    }
+
+    /// Calls `work` after every `period`, off the runtime's workers, until the stop.
+    pub fn spawn_periodic(&mut self, name: &'static str, period: Duration, work: impl Fn() + Send + Sync + 'static) {
+        let mut stop = self.stop_signal();
+        let work = Arc::new(work);
+        self.spawn(name, async move {
+            while goes_on(&mut stop, period).await {
+                let work = Arc::clone(&work);
+                if let Err(error) = tokio::task::spawn_blocking(move || work()).await {
+                    tracing::error!(task = name, %error, "a round of a task failed");
+                }
+            }
+        });
+    }
+
+    /// Ends the tasks and waits for them.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.running.join_next_with_id().await {
+            if let Err(error) = ended {
+                self.report(&error);
+            }
+        }
+    }
+
+    fn report(&self, error: &JoinError) {
+        let task = self.names.get(&error.id()).copied().unwrap_or_default();
+        tracing::error!(task, %error, "a task failed");
+    }
+}
+
+/// Waits for `period`; false if it is time to stop.
+async fn goes_on(stop: &mut watch::Receiver<bool>, period: Duration) -> bool {
+    tokio::time::timeout(period, stop.wait_for(|stop| *stop)).await.is_err()
+}
+
+/// Waits until it is time to stop. Cancel safe.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Takes over every change of the cluster's metadata: first the replicas that it places here, then what requests see.
+pub fn metadata_publisher(
+    tasks: &mut Tasks,
+    services: &Arc<Services>,
+    mut updates: mpsc::Receiver<Update>,
+    log_failure: watch::Sender<Option<String>>,
+) {
+    let services = Arc::clone(services);
+    let mut stop = tasks.stop_signal();
+    tasks.spawn("metadata-publisher", async move {
+        loop {
+            tokio::select! {
+                update = updates.recv() => match update {
+                    Some(update) => publish(&services, update).await,
+                    None => {
+                        log_failure.send_replace(Some("the metadata quorum has stopped".to_owned()));
+                        return;
+                    }
+                },
+                () = stopped(&mut stop) => return,
+            }
+        }
+    });
+}
+
+async fn publish(services: &Arc<Services>, update: Update) {
+    let image = Arc::clone(&update.image);
+    let (replicas, now_ms) = (Arc::clone(&services.replicas), services.clock.now_ms());
+    // Creating and deleting logs touches the disk.
+    let applied = tokio::task::spawn_blocking(move || replicas.apply(&update, now_ms)).await;
+    if let Err(error) = applied {
+        tracing::error!(%error, offset = image.offset(), "cannot take over the metadata");
+    }
+    services.metadata.publish(image);
+}
+
+/// Tells the controller that this broker lives, and what directories it has lost.
+pub fn heartbeats(tasks: &mut Tasks, services: &Arc<Services>) {
+    let services = Arc::clone(services);
+    let mut stop = tasks.stop_signal();
+    tasks.spawn("broker-heartbeat", async move {
+        while goes_on(&mut stop, HEARTBEAT).await {
+            let (request, now_ms) = (heartbeat(&services), services.clock.now_ms());
+            if let Err(error) = services.controller.heartbeat(request, now_ms).await {
+                tracing::warn!(%error, "the controller did not take the heartbeat");
+            }
+        }
+    });
+}
+
+/// This broker's sign of life.
+pub fn heartbeat(services: &Services) -> BrokerHeartbeat {
+    let directories = services.replicas.log_dirs().all().iter();
+    let offline_log_dirs: Vec<Uuid> =
+        directories.filter(|log_dir| log_dir.is_offline()).filter_map(|log_dir| log_dir.directory_id()).collect();
+    BrokerHeartbeat {
+        broker_id: services.settings.node_id,
+        broker_epoch: services.broker_epoch(),
+        current_metadata_offset: services.metadata.image().offset(),
+        want_fence: false,
+        want_shut_down: false,
+        offline_log_dirs,
+    }
+}
+
+/// Fences brokers that fell silent.
+pub fn session_check(tasks: &mut Tasks, services: &Arc<Services>) {
+    let services = Arc::clone(services);
+    let mut stop = tasks.stop_signal();
+    tasks.spawn("broker-sessions", async move {
+        while goes_on(&mut stop, SESSION_CHECK).await {
+            while let Ok(Some(fenced)) = services.controller.fence_expired(services.clock.now_ms()).await {
+                tracing::info!(broker = fenced, "broker fenced: its session has ended");
+            }
+        }
+    });
+}
+
+/// Keeps the logs in order: syncs, checkpoints, retention, files to remove.
+pub fn log_upkeep(tasks: &mut Tasks, services: &Arc<Services>) {
+    let settings = &services.settings;
+    let replicas = || Arc::clone(&services.replicas);
+    let flushed = replicas();
+    tasks.spawn_periodic("log-flush", FLUSH, move || flushed.flush_round());
+    let checkpointed = replicas();
+    let interval = settings.recovery_point_interval.min(settings.high_watermark_interval).max(FLUSH);
+    tasks.spawn_periodic("log-checkpoint", interval, move || checkpointed.write_checkpoints());
+    let (retained, clock) = (replicas(), services.clock);
+    tasks.spawn_periodic("log-retention", settings.retention_check_interval, move || {
+        retained.clean_up(clock.now_ms());
+    });
+    let deleted = replicas();
+    tasks.spawn_periodic("log-deletion", DELETION, move || {
+        for log_dir in deleted.log_dirs().online() {
+            // A failure took the directory offline and said so.
+            let _ = log_dir.delete_step(clock.now_ms());
+        }
+    });
+}
