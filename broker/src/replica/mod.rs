@@ -7,6 +7,8 @@ mod partition;
 mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::collections::HashMap;
