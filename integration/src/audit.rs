@@ -1,6 +1,6 @@
 //! The judge of a log: reads it back over the raw client and checks that offsets and bytes are what they must be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -98,7 +98,7 @@ pub fn assert_end_is_empty(connection: &mut Connection, topic: &str, partition: 
 #[derive(Default)]
 pub struct History {
     acknowledged: HashMap<Vec<u8>, i64>,
-    unknown: Vec<Vec<u8>>,
+    unknown: HashSet<Vec<u8>>,
 }
 
 impl History {
@@ -129,7 +129,7 @@ impl History {
             let text = String::from_utf8_lossy(value);
             assert!(found.contains(offset), "acknowledged at {offset}, found at {found:?}: {text}");
         }
-        let sent = |value: &[u8]| self.acknowledged.contains_key(value) || self.unknown.iter().any(|one| one == value);
+        let sent = |value: &[u8]| self.acknowledged.contains_key(value) || self.unknown.contains(value);
         for (value, offsets) in places {
             let text = String::from_utf8_lossy(value);
             assert!(sent(value), "nobody sent what is at {offsets:?}: {text}");

@@ -62,16 +62,8 @@ impl Setup {
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         fs::create_dir_all(&folder).expect("the folder can be made");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut broker = Broker {
-            kind,
-            address,
-            folder,
-            settings: self.settings,
-            child: None,
-            pid: 0,
-            starts: 0,
-            _temporary: temporary,
-        };
+        let mut broker =
+            Broker { kind, address, folder, settings: self.settings, child: None, pid: 0, starts: 0, temporary };
         broker.launch();
         broker
     }
@@ -103,7 +95,8 @@ pub struct Broker {
     child: Option<Child>,
     pid: u32,
     starts: u32,
-    _temporary: TempDir,
+    /// Logs, and the data unless the test keeps it elsewhere.
+    temporary: TempDir,
 }
 
 impl Broker {
@@ -251,6 +244,8 @@ impl Broker {
             // A broker that is killed holds its place until its session ends: do not wait the default 9 s for that.
             self.settings.insert(0, ("broker.session.timeout.ms".to_owned(), "2000".to_owned()));
             self.settings.insert(0, ("broker.heartbeat.interval.ms".to_owned(), "500".to_owned()));
+            // Retention begins to run 30 s after the start.
+            self.settings.insert(0, ("log.initial.task.delay.ms".to_owned(), "200".to_owned()));
         }
         let settings: Vec<_> = self.settings.iter().filter(|(key, _)| !key.starts_with("ottla.")).cloned().collect();
         let address = kafka::start(&self.folder, self.address.port(), &settings);
@@ -278,7 +273,7 @@ impl Broker {
 
     fn log_path(&self) -> PathBuf {
         match self.kind {
-            Kind::Ottla => self.folder.join(format!("log.{}", self.starts)),
+            Kind::Ottla => self.temporary.path().join(format!("log.{}", self.starts)),
             _ => self.folder.join("log"),
         }
     }

@@ -16,7 +16,7 @@ use protocol::messages::{
 use super::{Connection, text};
 use crate::wait;
 
-const PRODUCE_VERSION: i16 = 9;
+pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
 const LIST_OFFSETS_VERSION: i16 = 7;
 const READ_UNCOMMITTED: i8 = 0;

@@ -13,7 +13,8 @@ use protocol::messages::{RequestHeader, ResponseHeader};
 use protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
 pub use data::{
-    EARLIEST, FetchQuery, Fetched, LATEST, ListedOffset, MAX_TIMESTAMP, Produced, produce_request, produced,
+    EARLIEST, FetchQuery, Fetched, LATEST, ListedOffset, MAX_TIMESTAMP, PRODUCE_VERSION, Produced, produce_request,
+    produced,
 };
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
