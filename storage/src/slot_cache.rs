@@ -29,6 +29,13 @@ impl<T> Slot<T> {
     pub(crate) fn take(&self) -> Option<T> {
         self.lock().take()
     }
+
+    /// Drops the thing and runs `change` before anybody can make it again.
+    pub(crate) fn emptied<R>(&self, change: impl FnOnce() -> R) -> R {
+        let mut value = self.lock();
+        *value = None;
+        change()
+    }
 }
 
 /// What can be told of a thing when the cache looks for one to drop.

@@ -25,9 +25,14 @@ pub struct MapSlot {
 }
 
 impl MapSlot {
-    /// Takes the map down. When this returns nobody reads it, so the file may be truncated or written again.
+    /// Takes the map down; the next look-up sees the file as it is then.
     pub fn close(&self) {
         drop(self.slot.take());
+    }
+
+    /// Takes the map down and runs `change`, which may truncate the file: meanwhile nobody reads it.
+    pub fn change<R>(&self, change: impl FnOnce() -> R) -> R {
+        self.slot.emptied(change)
     }
 }
 
@@ -46,7 +51,7 @@ impl IndexMaps {
 
     /// Runs `look_up` on the whole content of the file at `path`, as it was when the slot was filled.
     ///
-    /// The caller must not truncate the file or write to it before [`MapSlot::close`].
+    /// The file must not be truncated but inside [`MapSlot::change`].
     ///
     /// # Errors
     /// What opening, reading or mapping the file says.
@@ -102,9 +107,9 @@ impl IndexBytes {
 fn map(file: &dyn File, size: u64) -> Option<Mmap> {
     let descriptor = file.as_fd()?;
     let size = usize::try_from(size).ok()?;
-    // SAFETY: nobody shrinks the file or writes to it while it is mapped. Other processes are kept out by the lock of
-    // the log directory; in this one, only the index that owns the slot changes its file, and only after
-    // `MapSlot::close`, which waits for readers.
+    // SAFETY: nobody shrinks the file while it is mapped. Other processes are kept out by the lock of the log directory;
+    // in this one, only the segment that owns the slot cuts its file, inside `MapSlot::change`, which waits for readers
+    // and keeps new ones out. Bytes that are there are not written again.
     let map = unsafe { MmapOptions::new().len(size).map(&descriptor) }.ok()?;
     map.advise(Advice::Random).ok()?;
     Some(map)
@@ -154,8 +159,8 @@ mod tests {
                 assert!(maps.map_count() <= 2);
             }
         }
-        slots[5].close();
-        file_system.open(&path(5), OpenMode::ReadWrite).unwrap().truncate(5_000).unwrap();
+        let cut = || file_system.open(&path(5), OpenMode::ReadWrite)?.truncate(5_000);
+        slots[5].change(cut).unwrap();
         assert_eq!(maps.read(&slots[5], || path(5), sum).unwrap(), (5_000, 5_000));
         assert!(maps.read(&MapSlot::default(), || path(99), sum).is_err());
     }
