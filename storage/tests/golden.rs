@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,22 +25,24 @@ fn kafka() -> PathBuf {
 }
 
 fn read(name: &str) -> Vec<u8> {
-    fs::read(kafka().join(name)).unwrap()
+    fs::read(kafka().join(name)).expect("Kafka wrote it")
 }
 
 /// Kafka's directory, to be changed.
 fn copy() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    copy_all(&kafka(), folder.path());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    copy_all(&kafka(), folder.path()).expect("a copy");
     folder
 }
 
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy_all(&from, &to) } else { fs::copy(&from, &to).map(drop).unwrap() }
+        if from.is_dir() { copy_all(&from, &to)? } else { fs::copy(&from, &to).map(drop)? }
     }
+    Ok(())
 }
 
 fn orders(partition: i32) -> TopicPartition {
@@ -47,7 +50,7 @@ fn orders(partition: i32) -> TopicPartition {
 }
 
 fn open(folder: &Path) -> Arc<LogDir> {
-    LogDir::open(folder, &LogDirOptions::new(Arc::new(OsFileSystem))).unwrap()
+    LogDir::open(folder, &LogDirOptions::new(Arc::new(OsFileSystem))).expect("the directory opens")
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_clean_stop_is_seen_and_marked_alike() {
 /// What the batches of a log file say about producers.
 fn producer_batches(name: &str) -> Vec<ProducerBatch> {
     let bytes = read(name);
-    let batches = Batches::new(&bytes).map(|batch| batch.unwrap());
+    let batches = Batches::new(&bytes).map(|batch| batch.expect("whole batches"));
     batches.filter_map(|(header, bytes)| ProducerBatch::read(&header, bytes)).collect()
 }
 

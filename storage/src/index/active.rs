@@ -11,6 +11,8 @@ pub struct ActiveIndex {
     times: Vec<TimeEntry>,
     stored_offsets: usize,
     stored_times: usize,
+    /// So many of the offsets came from the file.
+    loaded_offsets: usize,
     bytes_since_entry: u64,
     max_timestamp: i64,
     offset_of_max_timestamp: u32,
@@ -24,6 +26,14 @@ pub struct IndexedBatch {
     pub position: u32,
     pub size: u32,
     pub max_timestamp: i64,
+}
+
+/// An entry to begin a search at.
+#[derive(Clone, Copy, Debug)]
+pub struct Floor {
+    pub entry: OffsetEntry,
+    /// It came from the file, so it may be damaged.
+    pub is_loaded: bool,
 }
 
 /// Bytes for one of the two files, and where they go.
@@ -44,6 +54,7 @@ impl ActiveIndex {
         let last = times.last().copied();
         Self {
             stored_offsets: offsets.len(),
+            loaded_offsets: offsets.len(),
             stored_times: times.len(),
             offsets,
             times,
@@ -90,22 +101,25 @@ impl ActiveIndex {
         self.offset_of_max_timestamp
     }
 
-    /// Position of the last indexed batch whose last offset is not above `relative_offset`; 0 without any.
-    pub fn floor_offset(&self, relative_offset: u32) -> u32 {
-        let end = self.offsets.partition_point(|entry| entry.relative_offset <= relative_offset);
-        end.checked_sub(1).map_or(0, |at| self.offsets[at].position)
+    /// The last indexed batch whose last offset is not above `relative_offset`.
+    pub fn floor_offset(&self, relative_offset: u32) -> Option<Floor> {
+        self.floor(self.offsets.partition_point(|entry| entry.relative_offset <= relative_offset))
     }
 
-    /// Position of the last indexed batch that begins at or before `position`; 0 without any.
-    pub fn floor_position(&self, position: u32) -> u32 {
-        let end = self.offsets.partition_point(|entry| entry.position <= position);
-        end.checked_sub(1).map_or(0, |at| self.offsets[at].position)
+    /// The last indexed batch that begins at or before `position`.
+    pub fn floor_position(&self, position: u32) -> Option<Floor> {
+        self.floor(self.offsets.partition_point(|entry| entry.position <= position))
     }
 
-    /// Relative offset from which to look for `timestamp`; 0 without an entry.
-    pub fn floor_time(&self, timestamp: i64) -> u32 {
+    fn floor(&self, end: usize) -> Option<Floor> {
+        let at = end.checked_sub(1)?;
+        Some(Floor { entry: self.offsets[at], is_loaded: at < self.loaded_offsets })
+    }
+
+    /// The entry from which to look for `timestamp`.
+    pub fn floor_time(&self, timestamp: i64) -> Option<TimeEntry> {
         let end = self.times.partition_point(|entry| entry.timestamp <= timestamp);
-        end.checked_sub(1).map_or(0, |at| self.times[at].relative_offset)
+        end.checked_sub(1).map(|at| self.times[at])
     }
 
     /// Whether an index file of `max_bytes` has no room for another entry (`isFull` of both indexes).

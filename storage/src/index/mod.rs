@@ -9,7 +9,7 @@ mod offset_index;
 mod time_index;
 pub mod txn_index;
 
-pub use active::{ActiveIndex, IndexedBatch, Unstored};
+pub use active::{ActiveIndex, Floor, IndexedBatch, Unstored};
 pub use offset_index::{OffsetEntry, OffsetIndex};
 pub use time_index::{TimeEntry, TimeIndex};
 

@@ -6,7 +6,8 @@ use protocol::record_batch::{BatchError, BatchHeader, HEADER_SIZE, check_crc};
 
 use super::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX};
 use crate::file_system::{File, OpenMode, read_full};
-use crate::index::{ActiveIndex, IndexedBatch, OffsetEntry, OffsetIndex, TimeIndex};
+use crate::index::mmap::MapSlot;
+use crate::index::{ActiveIndex, Index, IndexedBatch, OffsetEntry, OffsetIndex, TimeIndex};
 
 /// Bytes that a scan reads at once.
 const SCAN_BUFFER: usize = 1 << 20;
@@ -109,12 +110,12 @@ impl Segment {
             tracing::warn!(base_offset = self.base_offset, position = end.valid_bytes, %damage, "damage in a closed segment");
         }
         index.add_time_entry();
-        self.offset_map.close();
-        self.time_map.close();
         let (offsets, times) = index.take_unstored();
         for (suffix, bytes) in [(INDEX_SUFFIX, offsets.bytes), (TIME_INDEX_SUFFIX, times.bytes)] {
             place.file_system().write_atomic(&place.path(self.base_offset, suffix), &bytes)?;
         }
+        self.offset_map.close();
+        self.time_map.close();
         Ok(())
     }
 
@@ -147,18 +148,25 @@ impl Segment {
         let mut times = self.load_entries::<TimeIndex>(place, TIME_INDEX_SUFFIX)?;
         let last_offset = offsets.last().map(|entry| entry.relative_offset);
         times.retain(|entry| Some(entry.relative_offset) <= last_offset);
+        if let Some(last) = times.last().copied()
+            && !self.time_is_true(place, last)?
+        {
+            times.clear();
+        }
         // Neither file is synced: what the last time entry does not know must be read again, entries or not.
         let known = times.last().map_or(0, |entry| entry.relative_offset);
         offsets.retain(|entry| entry.relative_offset <= known);
         let start = offsets.last().map_or(0, |entry| u64::from(entry.position));
-        for (suffix, size) in [(INDEX_SUFFIX, offsets.len() * 8), (TIME_INDEX_SUFFIX, times.len() * 12)] {
-            let file = place.file_system().open(&place.path(self.base_offset, suffix), OpenMode::Create)?;
-            cut(&*file, size as u64)?;
-        }
-        self.offset_map.close();
-        self.time_map.close();
+        let sizes = (offsets.len() * OffsetIndex::ENTRY_SIZE, times.len() * TimeIndex::ENTRY_SIZE);
         *self.lock_index() = Some(ActiveIndex::resume(offsets, times));
+        self.cut_index(place, &self.offset_map, INDEX_SUFFIX, sizes.0)?;
+        self.cut_index(place, &self.time_map, TIME_INDEX_SUFFIX, sizes.1)?;
         Ok(start)
+    }
+
+    fn cut_index(&self, place: Place<'_>, map: &MapSlot, suffix: &str, size: usize) -> io::Result<()> {
+        let path = place.path(self.base_offset, suffix);
+        map.change(|| cut(&*place.file_system().open(&path, OpenMode::Create)?, size as u64))
     }
 
     fn entry_names_batch(&self, place: Place<'_>, entry: OffsetEntry) -> io::Result<bool> {

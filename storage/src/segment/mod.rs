@@ -230,8 +230,8 @@ impl Segment {
         Ok(timestamp)
     }
 
-    pub(crate) fn last_time_entry(&self, place: Place<'_>) -> io::Result<Option<TimeEntry>> {
-        self.read_times(place, |bytes| {
+    fn last_time_entry(&self, place: Place<'_>) -> io::Result<Option<TimeEntry>> {
+        self.checked_time(place, |bytes| {
             let last = (bytes.len() / TimeIndex::ENTRY_SIZE).checked_sub(1)?;
             entry::<TimeIndex>(bytes, last)
         })

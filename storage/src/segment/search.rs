@@ -6,7 +6,7 @@ use protocol::record_batch::{BatchError, BatchHeader, HEADER_SIZE};
 
 use super::{Place, Segment};
 use crate::file_system::{File, read_exact, read_full};
-use crate::index::{OffsetEntry, OffsetIndex, TimeIndex, last_where};
+use crate::index::{Floor, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, last_where};
 
 /// Headers are read as many at once as lie in so many bytes: the default distance between two index entries.
 const HOP_BUFFER: usize = 4096;
@@ -143,12 +143,12 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// Where to begin to look for `offset`. The entry of a closed index is checked against the batch it names; if they
-    /// disagree the index is made again.
+    /// Where to begin to look for `offset`. An entry from a file is checked against the batch it names; if they disagree
+    /// a closed index is made again.
     fn floor_position_of(&self, place: Place<'_>, offset: i64, end: u64) -> io::Result<u64> {
         let Some(relative) = self.relative(offset) else { return Ok(0) };
-        if let Some(position) = self.with_index(|index| index.floor_offset(relative)) {
-            return Ok(u64::from(position));
+        if let Some(floor) = self.with_index(|index| index.floor_offset(relative)) {
+            return self.active_floor(place, floor);
         }
         let floor = |bytes: &[u8]| last_where::<OffsetIndex>(bytes, |entry| entry.relative_offset <= relative);
         self.checked_floor(place, end, floor)
@@ -157,10 +157,16 @@ impl Segment {
     fn floor_position_before(&self, place: Place<'_>, position: u64) -> io::Result<u64> {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
         if let Some(floor) = self.with_index(|index| index.floor_position(position)) {
-            return Ok(u64::from(floor));
+            return self.active_floor(place, floor);
         }
         let floor = |bytes: &[u8]| last_where::<OffsetIndex>(bytes, |entry| entry.position <= position);
         self.checked_floor(place, self.size(), floor)
+    }
+
+    fn active_floor(&self, place: Place<'_>, floor: Option<Floor>) -> io::Result<u64> {
+        let Some(Floor { entry, is_loaded }) = floor else { return Ok(0) };
+        let is_true = !is_loaded || self.entry_is_true(place, entry, self.size())?;
+        Ok(if is_true { u64::from(entry.position) } else { 0 })
     }
 
     fn checked_floor(
@@ -205,12 +211,7 @@ impl Segment {
         start_offset: i64,
         end: u64,
     ) -> Result<Option<Found>, WalkError> {
-        let floor = match self.with_index(|index| index.floor_time(timestamp)) {
-            Some(floor) => floor,
-            None => self
-                .read_times(place, |bytes| last_where::<TimeIndex>(bytes, |entry| entry.timestamp <= timestamp))?
-                .map_or(0, |entry| entry.relative_offset),
-        };
+        let floor = self.floor_time(place, timestamp)?.map_or(0, |entry| entry.relative_offset);
         // The entry names the batch with the largest timestamp up to there, at most the wanted one: what is wanted
         // is that batch or a later one.
         let from = self.base_offset.saturating_add(i64::from(floor)).max(start_offset);
@@ -222,5 +223,46 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// Where to begin to look for `timestamp`; `None`: at the first batch.
+    fn floor_time(&self, place: Place<'_>, timestamp: i64) -> io::Result<Option<TimeEntry>> {
+        match self.with_index(|index| index.floor_time(timestamp)) {
+            Some(Some(entry)) => Ok(self.time_is_true(place, entry)?.then_some(entry)),
+            Some(None) => Ok(None),
+            None => {
+                self.checked_time(place, |bytes| last_where::<TimeIndex>(bytes, |entry| entry.timestamp <= timestamp))
+            }
+        }
+    }
+
+    /// Looks an entry of the closed time index up and checks it against the batch it names; if they disagree the index is
+    /// made again.
+    pub(super) fn checked_time(
+        &self,
+        place: Place<'_>,
+        look_up: impl Fn(&[u8]) -> Option<TimeEntry>,
+    ) -> io::Result<Option<TimeEntry>> {
+        for _ in 0..2 {
+            let Some(entry) = self.read_times(place, &look_up)? else { return Ok(None) };
+            if self.time_is_true(place, entry)? {
+                return Ok(Some(entry));
+            }
+            tracing::warn!(base_offset = self.base_offset, ?entry, "time index disagrees with the log, rebuilding it");
+            self.rebuild_index(place)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether the batch with the entry's offset has the entry's timestamp.
+    pub(super) fn time_is_true(&self, place: Place<'_>, entry: TimeEntry) -> io::Result<bool> {
+        let offset = self.base_offset.saturating_add(i64::from(entry.relative_offset));
+        match self.find_offset(place, offset, self.size()) {
+            Ok(found) => Ok(found.is_some_and(|found| {
+                found.header.base_offset <= offset && found.header.max_timestamp == entry.timestamp
+            })),
+            Err(WalkError::Corrupt { .. }) => Ok(false),
+            Err(WalkError::Io(error)) => Err(error),
+        }
     }
 }

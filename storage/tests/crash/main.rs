@@ -103,3 +103,24 @@ fn a_full_disk_loses_nothing() {
         world.crash(Survival::Nothing);
     });
 }
+
+#[test]
+fn damaged_caches_are_made_again() {
+    for_seeds("damaged caches", 150, |seed| {
+        let mut world = World::new(seed, 2);
+        for round in 0..8 {
+            run_steps(&mut world, 40);
+            world.damage_a_cache(round % 2 == 0);
+            world.crash(Survival::Everything);
+        }
+    });
+}
+
+#[test]
+fn a_damaged_log_gives_errors_and_no_wrong_records() {
+    for_seeds("damaged log", 300, |seed| {
+        let mut world = World::new(seed, 2);
+        run_steps(&mut world, 80);
+        world.damage_a_log();
+    });
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::ids::{TopicPartition, Uuid};
-use protocol::record_batch::Batches;
+use protocol::record_batch::{Batches, check_crc};
 use storage::file_system::{FileSystem, LosingFileSystem, Operation, Survival};
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error, Log, LogConfig, LogDir, LogDirOptions, ReadLimits};
@@ -329,6 +329,58 @@ impl World {
         self.crash(Survival::Random { seed });
     }
 
+    /// A bit flips in a file that can be made again, while nobody uses it: nothing is lost, and nothing wrong is read.
+    /// Returns the file's name.
+    pub(crate) fn damage_a_cache(&mut self, cleanly: bool) -> Option<String> {
+        if cleanly {
+            self.stop_cleanly().expect("the power is on");
+            self.mark_clean_again();
+        }
+        let caches = [".index", ".timeindex", ".snapshot"];
+        let damaged = self.flip_a_bit(|name| caches.iter().any(|suffix| name.ends_with(suffix)))?;
+        self.close();
+        self.file_system.power_cut(Survival::Everything);
+        self.open().expect("the power is on");
+        for (number, partition) in self.partitions.iter_mut().enumerate() {
+            partition.check_content(number);
+        }
+        Some(damaged)
+    }
+
+    /// A bit flips in a log: whatever is read afterwards is what was sent, or a batch whose CRC tells, or an error.
+    pub(crate) fn damage_a_log(&mut self) -> Option<String> {
+        let damaged = self.flip_a_bit(|name| name.ends_with(".log"))?;
+        self.close();
+        self.file_system.power_cut(Survival::Everything);
+        self.open().expect("the power is on");
+        for partition in &self.partitions {
+            partition.check_damaged();
+        }
+        Some(damaged)
+    }
+
+    /// Stops cleanly once more: opening took the marker away.
+    fn mark_clean_again(&mut self) {
+        for partition in &self.partitions {
+            partition.log().close().expect("the power is on");
+        }
+        self.log_dir().mark_clean_shutdown(BROKER_EPOCH).expect("the power is on");
+    }
+
+    fn flip_a_bit(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let at = self.random.below(self.partitions.len() as u64);
+        let folder = Path::new("/data").join(format!("t-{at}"));
+        let listed = self.file_system.read_dir(&folder).unwrap_or_default();
+        let mut names: Vec<String> = listed.into_iter().map(|entry| entry.name).filter(|name| wanted(name)).collect();
+        names.retain(|name| self.file_system.metadata(&folder.join(name)).is_ok_and(|metadata| metadata.size > 0));
+        let name = names.get(self.random.below(names.len().max(1) as u64) as usize)?.clone();
+        let mut bytes = self.file_system.read(&folder.join(&name)).expect("the file is there");
+        let place = self.random.below(bytes.len() as u64) as usize;
+        bytes[place] ^= 1 << self.random.below(8);
+        self.file_system.write_atomic(&folder.join(&name), &bytes).expect("the power is on");
+        Some(name)
+    }
+
     /// The disk is full for a while.
     pub(crate) fn fill_the_disk(&mut self) {
         self.file_system.limit_space(Some(self.random.below(3000)));
@@ -380,6 +432,32 @@ impl Partition {
         model.start_limit = start;
         model.durable_end = model.durable_end.min(end);
         model.durable_start = model.durable_start.min(start);
+    }
+
+    /// What is read is what was sent, from start to end.
+    fn check_content(&mut self, number: usize) {
+        let offsets = self.log().offsets().expect("the log loads");
+        let model = &self.model;
+        let context = format!("partition {number}, {offsets:?}");
+        assert_eq!(offsets.log_end_offset, model.log_end_offset, "{context}");
+        read_all(self.log(), model, offsets.log_start_offset, offsets.log_end_offset, &context);
+    }
+
+    /// Reads everything there is; nothing may panic, and what is no batch that was sent has a wrong CRC.
+    fn check_damaged(&self) {
+        let Ok(offsets) = self.log().offsets() else { return };
+        for offset in offsets.log_start_offset..offsets.log_end_offset {
+            let limits = ReadLimits { end_offset: offsets.log_end_offset, max_bytes: 700, at_least_one: true };
+            let Ok(region) = self.log().read(offset, limits) else { continue };
+            let bytes = region.read().expect("the region is there");
+            for (header, bytes) in Batches::new(&bytes).map_while(Result::ok) {
+                let header_is_outside_the_crc =
+                    || self.model.batches.iter().any(|batch| batch.bytes[17..] == bytes[17..]);
+                let known = self.model.find(&header, bytes).is_some() || header_is_outside_the_crc();
+                assert!(known || check_crc(bytes).is_err(), "nobody sent {header:?}");
+            }
+            let _ = self.log().offset_for_timestamp(NOW_MS + offset, offsets.log_end_offset);
+        }
     }
 
     fn resend(&mut self) {
