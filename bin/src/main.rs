@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    broker::system::use_ordinary_pages();
     let command_line = CommandLine::parse_from(arguments);
     let (file, arguments) = match command_line.command {
         Some(Command::Server { file, arguments }) => (file, arguments),

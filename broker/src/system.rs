@@ -14,6 +14,13 @@ pub fn raise_file_limit() {
     }
 }
 
+/// Asks the kernel for ordinary pages: with huge ones every thread's first allocation makes 2 MiB resident.
+pub fn use_ordinary_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "cannot do without huge pages");
+    }
+}
+
 /// Warns where the kernel never overcommits memory: there, a request with a forged count can make an allocation fail.
 pub fn warn_of_strict_overcommit() {
     let mode = fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
