@@ -47,7 +47,8 @@ const STREAMS: [Stream; 4] = [
 fn produce(address: SocketAddr, stream: &Stream, numbers: Range<i64>) {
     let mut random = StdRng::seed_from_u64(stream.seed + numbers.start.cast_unsigned());
     let mut connection = Connection::open(address);
-    let mut next = numbers.start;
+    let mut next = numbers.start + 1;
+    produce_first(&mut connection, stream, numbers.start);
     let mut expected = std::collections::VecDeque::new();
     while next < numbers.end || !expected.is_empty() {
         while expected.len() < IN_FLIGHT && next < numbers.end {
@@ -61,6 +62,18 @@ fn produce(address: SocketAddr, stream: &Stream, numbers: Range<i64>) {
         let answer = produced(&response).expect("an answer for the partition");
         assert_eq!((answer.error_code, Some(answer.base_offset)), (0, expected.pop_front()), "{:?}", answer.message);
     }
+}
+
+/// One record alone, again and again while the broker still looks for its log: what follows is pipelined, and would
+/// pass by one that is refused.
+fn produce_first(connection: &mut Connection, stream: &Stream, number: i64) {
+    wait::until("the leader", Duration::from_secs(60), || {
+        let batch = records::batch(stream.seed, number..number + 1, stream.codec, wait::now_ms());
+        let answer = connection.produce(stream.name, 0, batch);
+        assert!([0, 3, 5, 6].contains(&answer.error_code), "{}: error {}", stream.name, answer.error_code);
+        assert!(answer.error_code != 0 || answer.base_offset == number, "{}: {number}", stream.name);
+        (answer.error_code == 0).then_some(())
+    });
 }
 
 /// Follows a stream from offset 0 to its last record while it is written, in fetches of all sizes, and over restarts.
