@@ -2,7 +2,7 @@
 //!
 //! Behaviour: a new producer id with epoch 0 for an idempotent producer; its next epoch for one that names its id and
 //! epoch (KIP-360). A transactional id is refused with COORDINATOR_NOT_AVAILABLE, which is what Kafka answers while no
-//! coordinator serves: transactions are not here yet, and FindCoordinator is not advertised either.
+//! coordinator serves: transactions are not here yet, and FindCoordinator says the same.
 //! Versions: v2 flexible · v3 producer id and epoch · v5 TRANSACTION_ABORTABLE may be answered (KIP-890).
 //! Source: InitProducerIdRequest.json, `TransactionCoordinator.handleInitProducerId`, `RPCProducerIdManager`.
 

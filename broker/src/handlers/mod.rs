@@ -13,6 +13,7 @@ mod describe_configs;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
@@ -126,6 +127,7 @@ apis! {
     Fetch, 4..=18, advertised from 4, fetch::handle;
     ListOffsets, 1..=10, advertised from 1, list_offsets::handle;
     Metadata, 0..=13, advertised from 0, metadata::handle;
+    FindCoordinator, 0..=6, advertised from 0, find_coordinator::handle;
     ApiVersions, 0..=4, advertised from 0, api_versions::handle;
     CreateTopics, 2..=7, advertised from 2, create_topics::handle;
     DeleteTopics, 1..=6, advertised from 1, delete_topics::handle;
