@@ -1,5 +1,182 @@
 //! The controller: decides every change of cluster truth.
+//!
+//! Each operation is a pure function from the image, the request and the time to records and an answer, one file each. A single task
+//! ([`ControllerTask`]) calls them one after the other on the node that leads the metadata quorum. Operations that wait together are
+//! decided on an image that already contains those before them, and are written as one batch, so that a hundred topics cost one fsync and not
+//! a hundred. Nothing of that image is shown: an answer is given when its records are committed and applied, and whatever was not committed is
+//! forgotten.
 
+mod assignment;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod features;
+mod heartbeat;
+mod leadership;
+mod partition_change;
+mod placement;
+mod plan;
+mod producer_ids;
 mod propose;
+mod random;
+mod registration;
+mod sessions;
+mod task;
+mod topic_name;
 
+pub use configs::{ConfigChange, ConfigOp, ConfigResults};
+pub use create_partitions::NewPartitions;
+pub use create_topics::{CreatedTopic, NewTopic, TopicResults};
+pub use delete_topics::{DeletedTopic, TopicRef};
+pub use features::{METADATA_VERSION, bootstrap_records, supported_features};
+pub use heartbeat::{BrokerHeartbeat, HeartbeatReply};
+pub use plan::{
+    ConfigRules, ConfigRulesHandle, ControllerConfig, MAX_RECORDS_PER_BATCH, MIN_IN_SYNC_REPLICAS_CONFIG,
+    UNCLEAN_LEADER_ELECTION_CONFIG,
+};
+pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use propose::{Leadership, Propose, ProposeError, Proposed};
+pub use random::{Randomness, Seeded};
+pub use registration::{RegisterBroker, RegisterController};
+pub use task::ControllerTask;
+pub use topic_name::check as check_topic_name;
+
+use crate::error::ControllerError;
+use crate::image::ConfigResource;
+use plan::{Plan, Situation};
+use std::ops::Range;
+use std::sync::Arc;
+use task::{Operation, Request};
+use tokio::sync::{mpsc, oneshot};
+
+/// Operations that may wait for the controller; more make their callers wait.
+const QUEUE_CAPACITY: usize = 1_024;
+
+/// A handle to the controller of this node. Cheap to clone.
+///
+/// Every method waits until the operation is committed and applied on this node, so that the image contains it when the answer comes. They
+/// fail with [`ControllerError::Quorum`] where this node does not lead. Times are in ms since the epoch.
+///
+/// # Cancel safety
+/// Dropping a method's future does not undo the operation: once queued it is carried out.
+#[derive(Clone)]
+pub struct Controller {
+    operations: mpsc::Sender<Box<dyn Operation>>,
+}
+
+impl Controller {
+    /// The controller over `quorum`, and the task that must run for it.
+    pub fn new<P: Propose>(
+        quorum: Arc<P>,
+        config: ControllerConfig,
+        random: Box<dyn Randomness>,
+    ) -> (Self, ControllerTask<P>) {
+        let (sender, operations) = mpsc::channel(QUEUE_CAPACITY);
+        let task = ControllerTask { quorum, operations, config, random, sessions: sessions::Sessions::default() };
+        (Self { operations: sender }, task)
+    }
+
+    /// Registers a broker, fenced, and answers its broker epoch.
+    ///
+    /// # Errors
+    /// [`ControllerError::Registration`] if it may not register.
+    pub async fn register_broker(&self, request: RegisterBroker, now_ms: i64) -> Result<i64, ControllerError> {
+        self.call(move |situation| registration::register_broker(situation, &request, now_ms)).await
+    }
+
+    /// Registers a controller.
+    ///
+    /// # Errors
+    /// Where this node does not lead.
+    pub async fn register_controller(&self, request: RegisterController) -> Result<(), ControllerError> {
+        self.call(move |_| registration::register_controller(&request)).await
+    }
+
+    /// Takes a broker's sign of life, and lets it serve, leave or stop as it wants and may.
+    ///
+    /// # Errors
+    /// [`ControllerError::BrokerEpoch`] if the broker is not registered, or again since.
+    pub async fn heartbeat(&self, request: BrokerHeartbeat, now_ms: i64) -> Result<HeartbeatReply, ControllerError> {
+        self.call(move |situation| heartbeat::heartbeat(situation, &request, now_ms)).await
+    }
+
+    /// Fences one broker whose session has ended, if there is one, and answers its id. To be called every now and then,
+    /// and again at once while it answers an id.
+    ///
+    /// # Errors
+    /// Where this node does not lead.
+    pub async fn fence_expired(&self, now_ms: i64) -> Result<Option<i32>, ControllerError> {
+        self.call(move |situation| heartbeat::fence_expired(situation, now_ms)).await
+    }
+
+    /// Creates topics, or only says what would become of them.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessivePartitions`], [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with
+    /// one topic is in its result.
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Result<TopicResults<CreatedTopic>, ControllerError> {
+        self.call(move |situation| create_topics::create_topics(situation, &topics, validate_only)).await
+    }
+
+    /// Deletes topics.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one topic is in its result.
+    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Vec<DeletedTopic>, ControllerError> {
+        self.call(move |situation| delete_topics::delete_topics(situation, &topics)).await
+    }
+
+    /// Adds partitions to topics, or only says what would become of them.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one topic is in its result.
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Result<TopicResults<()>, ControllerError> {
+        self.call(move |situation| create_partitions::create_partitions(situation, &topics, validate_only)).await
+    }
+
+    /// Changes configurations, or only says what would become of them.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one resource is in its result.
+    pub async fn alter_configs(
+        &self,
+        changes: Vec<(ConfigResource, ConfigChange)>,
+        validate_only: bool,
+    ) -> Result<ConfigResults, ControllerError> {
+        self.call(move |situation| configs::alter_configs(situation, &changes, validate_only)).await
+    }
+
+    /// Gives a broker a block of [`PRODUCER_ID_BLOCK_SIZE`] producer ids that nobody else ever gets.
+    ///
+    /// # Errors
+    /// [`ControllerError::BrokerEpoch`] if the broker is not registered, or again since.
+    pub async fn allocate_producer_ids(
+        &self,
+        broker_id: i32,
+        broker_epoch: i64,
+    ) -> Result<Range<i64>, ControllerError> {
+        self.call(move |situation| producer_ids::allocate_producer_ids(situation, broker_id, broker_epoch)).await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        decide: impl FnMut(&mut Situation<'_>) -> Result<Plan<T>, ControllerError> + Send + 'static,
+    ) -> Result<T, ControllerError> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || ControllerError::Quorum(ProposeError::Stopped);
+        self.operations.send(Box::new(Request::new(decide, reply))).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+#[cfg(test)]
+mod tests;

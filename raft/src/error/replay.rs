@@ -1,4 +1,4 @@
-//! What can go wrong with cluster truth: records that do not fit it, and requests that the controller refuses.
+//! Records that do not fit the state they are applied to.
 
 use protocol::ids::{Uuid, format_uuid};
 use std::sync::Arc;

@@ -1,0 +1,131 @@
+//! Why the controller refused a whole operation, a registration or a configuration.
+
+use super::ReplayError;
+use crate::controller::ProposeError;
+use protocol::ids::{Uuid, format_uuid};
+use std::sync::Arc;
+
+/// Why an operation was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControllerError {
+    /// This node does not lead the metadata quorum, lost the lead before the operation was committed, or stops.
+    #[error(transparent)]
+    Quorum(#[from] ProposeError),
+    /// The request asks for more partitions than one request may.
+    #[error("Excessively large number of partitions per request.")]
+    ExcessivePartitions,
+    /// The operation needs more records than one batch may hold.
+    #[error("Unable to perform excessively large batch operation.")]
+    ExcessiveBatch,
+    /// The registration of a broker or controller was refused.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The request is not of the broker's current registration.
+    #[error(transparent)]
+    BrokerEpoch(#[from] BrokerEpochError),
+    /// Every producer id was given out.
+    #[error("Exhausted all producerIds as the next block's end producerId has exceeded the int64 type limit")]
+    ProducerIdsExhausted,
+    /// The controller made records that do not fit: a defect of this program. Nothing was written.
+    #[error("the controller made records that do not fit")]
+    Inconsistent(#[from] ReplayError),
+}
+
+/// Why a broker may not register (`ClusterControlManager.registerBroker`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// The broker belongs to another cluster.
+    #[error("Expected cluster ID {expected}, but got cluster ID {found}")]
+    InconsistentClusterId {
+        /// This cluster's id.
+        expected: Arc<str>,
+        /// The broker's.
+        found: Arc<str>,
+    },
+    /// Another process has that broker id, and its session has not ended.
+    #[error(
+        "Another broker is registered with that broker id. If the broker was recently restarted this should \
+         self-resolve once the heartbeat manager expires the broker's session."
+    )]
+    DuplicateBroker,
+    /// The broker names no log directory.
+    #[error("No directories specified in request")]
+    NoDirectories,
+    /// A directory id that has a meaning of its own.
+    #[error("Reserved directory ID in request")]
+    ReservedDirectory,
+    /// A directory id stands in the request twice.
+    #[error("Duplicate directory ID in request")]
+    DuplicateDirectory,
+    /// Another broker has that directory.
+    #[error("Broker {broker_id} is already registered with directory {}", format_uuid(*.directory))]
+    DirectoryOfOther {
+        /// The other broker's id.
+        broker_id: i32,
+        /// The directory's id.
+        directory: Uuid,
+    },
+    /// The broker does not know the format of the metadata log.
+    #[error("Request features do not contain 'metadata.version'")]
+    NoMetadataVersion,
+    /// The broker does not support a finalized feature level.
+    #[error(
+        "Unable to register because the broker does not support finalized version {finalized} of {feature}. The \
+         broker wants a version between {min} and {max}, inclusive."
+    )]
+    UnsupportedFeature {
+        /// The feature's name.
+        feature: Arc<str>,
+        /// Its finalized level.
+        finalized: i16,
+        /// The lowest level that the broker supports.
+        min: i16,
+        /// The highest.
+        max: i16,
+    },
+}
+
+/// A request of a broker that is not registered, or of a process before its current one (`checkBrokerEpoch`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerEpochError {
+    /// The broker is not registered.
+    #[error("No broker registration found for broker id {0}")]
+    Unregistered(i32),
+    /// The broker has registered again since.
+    #[error("Expected broker epoch {expected}, but got broker epoch {found}")]
+    Stale {
+        /// The epoch of the current registration.
+        expected: i64,
+        /// The epoch in the request.
+        found: i64,
+    },
+}
+
+/// Why a configuration was not changed (`ConfigurationControlManager`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The broker's rules for keys and values refuse it, in their words.
+    #[error("{0}")]
+    Invalid(String),
+    /// A topic was to be created with keys without values.
+    #[error("Null value not supported for topic configs: {}", .0.join(","))]
+    NullValues(Vec<Arc<str>>),
+    /// A value is longer than a record can hold.
+    #[error("The configuration value cannot be added because it exceeds the maximum value size of {} bytes.", i16::MAX)]
+    ValueTooLong,
+    /// One broker's own minimum would contradict the eligible leader replicas.
+    #[error("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")]
+    BrokerMinIsr,
+    /// The cluster's minimum is needed by the eligible leader replicas.
+    #[error("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")]
+    ClusterMinIsr,
+    /// The topic does not exist.
+    #[error("The topic '{0}' does not exist.")]
+    UnknownTopic(Arc<str>),
+    /// The resource is a broker, and its name is no number.
+    #[error("Invalid broker name {0}")]
+    InvalidBrokerName(Arc<str>),
+    /// No broker or controller has that id.
+    #[error("No node with id {0} found.")]
+    UnknownNode(i32),
+}
