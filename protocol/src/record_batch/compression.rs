@@ -5,6 +5,8 @@
 
 use std::io::{self, Cursor, Read, Write};
 
+use super::lz4_frame;
+
 /// Codec ids as they stand in the attributes (`CompressionType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -55,7 +57,10 @@ pub fn decompressor<'a>(codec: Codec, bytes: &'a [u8]) -> io::Result<Box<dyn Rea
         Codec::None => Box::new(bytes),
         Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
         Codec::Snappy => Box::new(Snappy::new(bytes)?),
-        Codec::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(bytes)),
+        Codec::Lz4 => {
+            let frame = lz4_frame::whole(bytes).ok_or_else(|| invalid("no LZ4 frame of independent blocks"))?;
+            Box::new(lz4_flex::frame::FrameDecoder::new(frame))
+        }
         Codec::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?),
     })
 }

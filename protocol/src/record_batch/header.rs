@@ -26,6 +26,7 @@ const TRANSACTIONAL_BIT: i16 = 0x10;
 const CONTROL_BIT: i16 = 0x20;
 const DELETE_HORIZON_BIT: i16 = 0x40;
 const CODEC_MASK: i16 = 0x07;
+const USED_BITS: i16 = 0x7f;
 
 /// Bytes that are no batch.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -79,6 +80,12 @@ impl Attributes {
     #[must_use]
     pub fn with_codec(self, codec: Codec) -> Self {
         Self(self.0 & !CODEC_MASK | codec.id())
+    }
+
+    /// What Kafka keeps when it writes the attributes anew.
+    #[must_use]
+    pub fn without_unused_bits(self) -> Self {
+        Self(self.0 & USED_BITS)
     }
 
     pub fn is_transactional(self) -> bool {

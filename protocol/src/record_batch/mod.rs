@@ -12,6 +12,7 @@ mod batches;
 mod builder;
 mod compression;
 mod header;
+mod lz4_frame;
 mod rebuild;
 mod record;
 mod validate;

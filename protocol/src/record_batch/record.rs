@@ -46,7 +46,9 @@ pub enum RecordError {
 pub(super) struct Shape {
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
-    pub(super) has_key: bool,
+    /// Negative: null.
+    pub(super) key_size: i32,
+    pub(super) value_size: i32,
 }
 
 /// Where the walk takes its bytes from.
@@ -184,8 +186,9 @@ impl Source for StreamSource<'_> {
     }
 
     fn expect(&self, size: usize) -> Result<(), RecordError> {
-        if self.taken.saturating_add(size as u64) > self.limit {
-            return Err(RecordError::Expanded { limit: self.limit });
+        let remaining = self.limit.saturating_sub(self.taken);
+        if size as u64 > remaining {
+            return Err(RecordError::Truncated { size, remaining: usize::try_from(remaining).unwrap_or(usize::MAX) });
         }
         Ok(())
     }
@@ -213,7 +216,7 @@ pub(super) fn walk(source: &mut impl Source) -> Result<Shape, RecordError> {
     if read != size as u64 {
         return Err(RecordError::Size { size: size as u64, read });
     }
-    Ok(Shape { timestamp_delta, offset_delta, has_key: key_size >= 0 })
+    Ok(Shape { timestamp_delta, offset_delta, key_size, value_size })
 }
 
 /// A negative size is null.

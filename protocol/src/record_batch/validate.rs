@@ -20,8 +20,13 @@ const FIRST_ZSTD_VERSION: i16 = 7;
 const MIN_RECORD_OVERHEAD: i32 = 14;
 /// Length field, epoch and magic: without them the bytes hold no batch.
 const HEADER_UP_TO_MAGIC: usize = 17;
+const CRC_POSITION: usize = HEADER_UP_TO_MAGIC;
 /// As many record errors as Kafka's message lists.
 const SHOWN_ERRORS: usize = 3;
+/// As many as are kept: a compressed batch may hold millions of bad records.
+const KEPT_ERRORS: usize = 1000;
+/// Most bytes of records that are held in memory to write a batch anew.
+const MAX_REBUILT: usize = 64 << 20;
 
 /// What a topic demands of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +68,8 @@ pub struct InvalidBatch {
     pub reason: InvalidReason,
     /// Kafka's text.
     pub message: String,
-    /// Index of a record in the batch, and what is wrong with it.
+    /// Index of a record in the batch, and what is wrong with it; the first thousand at most. Only if there are any
+    /// does Kafka send `message` to the client.
     pub record_errors: Vec<(i32, String)>,
 }
 
@@ -78,6 +84,8 @@ impl From<BatchError> for InvalidBatch {
         let reason = match error {
             BatchError::Short(_) | BatchError::Length(_) | BatchError::Magic(_) => InvalidReason::Corrupt,
             BatchError::Crc { .. } => InvalidReason::Corrupt,
+            // The producer can split such a batch, as it does when the compressed size is too large.
+            BatchError::Record(RecordError::Expanded { .. }) => InvalidReason::MessageTooLarge,
             BatchError::UnknownCodec(_) | BatchError::Record(_) => InvalidReason::InvalidRecord,
         };
         Self::new(reason, error.to_string())
@@ -119,10 +127,10 @@ impl ValidatedBatch {
     }
 }
 
-/// The most bytes that the compressed records of a batch may expand to: a thousand times their size, or
-/// 16 MiB if that is more. What lies beyond is an attack on the CPU.
+/// The most bytes that the compressed records of a batch may expand to: a thousand times their size, but at least
+/// 16 MiB and at most 256 MiB. What lies beyond is an attack on the CPU.
 pub fn expansion_limit(compressed: usize) -> usize {
-    compressed.saturating_mul(1024).max(16 << 20)
+    compressed.saturating_mul(1024).clamp(16 << 20, 256 << 20)
 }
 
 /// Checks the records that a Produce request has for one partition, and makes them ready to append.
@@ -141,17 +149,26 @@ pub fn validate(
     let batch = single_batch(records, rules.api_version)?;
     let header = check_envelope(&batch, rules, partition)?;
     let source_codec = header.attributes.codec()?;
-    check_counts(&header)?;
-    let summary = summarize(&batch, &header, source_codec, rules, partition, now_ms)?;
+    check_counts(&header, partition)?;
     let target_codec = rules.codec.unwrap_or(source_codec);
+    let inspector = Inspector {
+        header: &header,
+        rules,
+        partition,
+        now_ms,
+        skips_content: source_codec != Codec::None && source_codec == target_codec,
+        errors: Vec::new(),
+        error_count: 0,
+    };
+    let summary = inspector.inspect(&batch, source_codec)?;
     let log_append_time = (rules.timestamp_type == TimestampType::LogAppendTime).then_some(now_ms);
     let in_order = summary.consecutive || source_codec == Codec::None;
     let validated = if target_codec == source_codec && in_order {
         patch_timestamps(batch, header, log_append_time, summary.max_timestamp)
     } else {
-        let limit = expansion_limit(batch.len());
+        let limit = expansion_limit(batch.len()).min(MAX_REBUILT);
         let rebuilt = rebuild(&batch, target_codec, log_append_time, limit)?;
-        check_size(rebuilt.len(), rules, partition)?;
+        check_rebuilt_size(rebuilt.len(), rules, partition)?;
         ValidatedBatch::trusted(rebuilt)?
     };
     if validated.bytes.len() > rules.segment_bytes {
@@ -218,10 +235,14 @@ fn check_envelope(
     rules: &ProduceRules,
     partition: &TopicPartition,
 ) -> Result<BatchHeader, InvalidBatch> {
-    if batch.len() < HEADER_SIZE {
-        return Err(BatchError::Short(batch.len()).into());
-    }
-    let header = BatchHeader::read(batch)?;
+    let Ok(header) = BatchHeader::read(batch) else {
+        // Framed as a batch, too short to be one: Kafka calls it by the CRC that it cannot have.
+        let stored = batch
+            .get(CRC_POSITION..)
+            .and_then(|bytes| bytes.first_chunk())
+            .map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        return Err(corrupt(stored, partition));
+    };
     if header.base_offset != 0 {
         let message = format!(
             "The baseOffset of the record batch in the append to {partition} should be 0, but it is {}",
@@ -230,10 +251,13 @@ fn check_envelope(
         return Err(InvalidBatch::new(InvalidReason::InvalidRecord, message));
     }
     check_size(batch.len(), rules, partition)?;
-    check_crc(batch).map_err(|error| {
-        InvalidBatch::new(InvalidReason::Corrupt, format!("{error} in topic partition {partition}."))
-    })?;
+    check_crc(batch).map_err(|_| corrupt(header.crc, partition))?;
     Ok(header)
+}
+
+fn corrupt(stored_crc: u32, partition: &TopicPartition) -> InvalidBatch {
+    let message = format!("Record is corrupt (stored crc = {stored_crc}) in topic partition {partition}.");
+    InvalidBatch::new(InvalidReason::Corrupt, message)
 }
 
 fn check_size(size: usize, rules: &ProduceRules, partition: &TopicPartition) -> Result<(), InvalidBatch> {
@@ -242,15 +266,30 @@ fn check_size(size: usize, rules: &ProduceRules, partition: &TopicPartition) -> 
     }
     let message = format!(
         "The record batch size in the append to {partition} is {size} bytes which exceeds the maximum \
-         configured value of {}.",
+         configured value of {}).",
+        rules.max_message_bytes
+    );
+    Err(InvalidBatch::new(InvalidReason::MessageTooLarge, message))
+}
+
+fn check_rebuilt_size(size: usize, rules: &ProduceRules, partition: &TopicPartition) -> Result<(), InvalidBatch> {
+    if size <= rules.max_message_bytes {
+        return Ok(());
+    }
+    let message = format!(
+        "Message batch size is {size} bytes in append topartition {partition} which exceeds the maximum \
+         configured size of {}.",
         rules.max_message_bytes
     );
     Err(InvalidBatch::new(InvalidReason::MessageTooLarge, message))
 }
 
 /// `LogValidator.validateBatch`: offsets are derived from these numbers, so they must agree.
-fn check_counts(header: &BatchHeader) -> Result<(), InvalidBatch> {
-    let invalid = |message: String| Err(InvalidBatch::new(InvalidReason::InvalidRecord, message));
+fn check_counts(header: &BatchHeader, partition: &TopicPartition) -> Result<(), InvalidBatch> {
+    let invalid = |what: String| {
+        let message = format!("{what} in topic partition {partition}");
+        Err(InvalidBatch::new(InvalidReason::InvalidRecord, message))
+    };
     let (base, last) = (header.base_offset, header.last_offset());
     let count = header.record_count;
     if last < base {
@@ -281,32 +320,17 @@ struct Summary {
     consecutive: bool,
 }
 
-fn summarize(
-    batch: &Bytes,
-    header: &BatchHeader,
-    codec: Codec,
-    rules: &ProduceRules,
-    partition: &TopicPartition,
-    now_ms: i64,
-) -> Result<Summary, InvalidBatch> {
-    let records = &batch[HEADER_SIZE..];
-    let inspector = Inspector { header, rules, partition, now_ms, errors: Vec::new() };
-    match codec {
-        Codec::None => inspector.walk_all(&mut SliceSource::new(records)),
-        codec => {
-            let limit = expansion_limit(records.len()) as u64;
-            inspector.walk_all(&mut StreamSource::new(codec, records, limit)?)
-        }
-    }
-}
-
 /// Looks at every record (`LogValidator.validateRecord`).
 struct Inspector<'a> {
     header: &'a BatchHeader,
     rules: &'a ProduceRules,
     partition: &'a TopicPartition,
     now_ms: i64,
+    /// Kafka would read the records without their content, and says so in its messages.
+    skips_content: bool,
+    /// The first of them.
     errors: Vec<RecordFault>,
+    error_count: usize,
 }
 
 struct RecordFault {
@@ -316,6 +340,17 @@ struct RecordFault {
 }
 
 impl Inspector<'_> {
+    fn inspect(self, batch: &Bytes, codec: Codec) -> Result<Summary, InvalidBatch> {
+        let records = &batch[HEADER_SIZE..];
+        match codec {
+            Codec::None => self.walk_all(&mut SliceSource::new(records)),
+            codec => {
+                let limit = expansion_limit(records.len()) as u64;
+                self.walk_all(&mut StreamSource::new(codec, records, limit)?)
+            }
+        }
+    }
+
     fn walk_all(mut self, source: &mut impl Source) -> Result<Summary, InvalidBatch> {
         let mut summary = Summary { max_timestamp: NO_TIMESTAMP, consecutive: true };
         for index in 0..self.header.record_count {
@@ -328,7 +363,7 @@ impl Inspector<'_> {
         if !source.is_at_end()? {
             return Err(RecordError::Remaining.into());
         }
-        if self.errors.is_empty() { Ok(summary) } else { Err(self.refuse()) }
+        if self.error_count == 0 { Ok(summary) } else { Err(self.refuse()) }
     }
 
     #[inline]
@@ -341,19 +376,24 @@ impl Inspector<'_> {
 
     #[inline]
     fn check(&mut self, index: i32, shape: &Shape, timestamp: i64) {
-        if self.rules.compacted && !shape.has_key {
-            let message =
-                format!("Compacted topic cannot accept message without key in topic partition {}.", self.partition);
-            self.fault(index, InvalidReason::InvalidRecord, message);
+        if self.rules.compacted && shape.key_size < 0 {
+            self.fault(index, InvalidReason::InvalidRecord, |inspector| {
+                let partition = inspector.partition;
+                format!("Compacted topic cannot accept message without key in topic partition {partition}")
+            });
         } else if self.rules.timestamp_type == TimestampType::CreateTime && timestamp != NO_TIMESTAMP {
             self.check_range(index, shape, timestamp);
         } else if self.header.attributes.timestamp_type() == TimestampType::LogAppendTime {
-            let message = format!(
-                "Invalid timestamp type in message with offset {}. Producer should not set timestamp type to \
-                 LogAppendTime.",
-                shape.offset_delta
-            );
-            self.fault(index, InvalidReason::InvalidTimestamp, message);
+            self.fault(index, InvalidReason::InvalidTimestamp, |inspector| {
+                format!(
+                    "Invalid timestamp type in message {}DefaultRecord(offset={}, timestamp={timestamp}, key={} bytes, \
+                     value={} bytes). Producer should not set timestamp type to LogAppendTime.",
+                    if inspector.skips_content { "Partial" } else { "" },
+                    shape.offset_delta,
+                    shape.key_size.max(0),
+                    shape.value_size.max(0),
+                )
+            });
         }
     }
 
@@ -364,19 +404,24 @@ impl Inspector<'_> {
         if age <= rules.before_max_ms && age.saturating_neg() <= rules.after_max_ms {
             return;
         }
-        let message = format!(
-            "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within \
-             [{}, {}]",
-            shape.offset_delta,
-            self.now_ms.saturating_sub(rules.before_max_ms),
-            self.now_ms.saturating_add(rules.after_max_ms),
-        );
-        self.fault(index, InvalidReason::InvalidTimestamp, message);
+        self.fault(index, InvalidReason::InvalidTimestamp, |inspector| {
+            format!(
+                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within \
+                 [{}, {}]",
+                shape.offset_delta,
+                inspector.now_ms.wrapping_sub(rules.before_max_ms),
+                inspector.now_ms.wrapping_add(rules.after_max_ms),
+            )
+        });
     }
 
     #[cold]
-    fn fault(&mut self, index: i32, reason: InvalidReason, message: String) {
-        self.errors.push(RecordFault { index, reason, message });
+    fn fault(&mut self, index: i32, reason: InvalidReason, message: impl FnOnce(&Self) -> String) {
+        self.error_count += 1;
+        if self.errors.len() < KEPT_ERRORS {
+            let message = message(self);
+            self.errors.push(RecordFault { index, reason, message });
+        }
     }
 
     /// `LogValidator.processRecordErrors`: one bad timestamp decides the code of the batch.
@@ -386,11 +431,13 @@ impl Inspector<'_> {
             let text = "One or more records have been rejected due to invalid timestamp";
             (InvalidReason::InvalidTimestamp, text.to_owned())
         } else {
-            let shown: Vec<&str> = self.errors.iter().take(SHOWN_ERRORS).map(|fault| fault.message.as_str()).collect();
+            let show =
+                |fault: &RecordFault| format!("RecordError(batchIndex={}, message='{}')", fault.index, fault.message);
+            let shown: Vec<String> = self.errors.iter().take(SHOWN_ERRORS).map(show).collect();
             let text = format!(
                 "One or more records have been rejected due to {} record errors in total, and only showing the \
                  first three errors at most: [{}]",
-                self.errors.len(),
+                self.error_count,
                 shown.join(", ")
             );
             (InvalidReason::InvalidRecord, text)
@@ -413,7 +460,7 @@ fn patch_timestamps(
     };
     let attributes = header.attributes.with_timestamp_type(kind);
     if attributes != header.attributes || max_timestamp != header.max_timestamp {
-        header.attributes = attributes;
+        header.attributes = attributes.without_unused_bits();
         header.max_timestamp = max_timestamp;
         header.crc = compute_crc(&header.write(), &bytes[HEADER_SIZE..]);
     }
