@@ -2,11 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::file_system::{File, FileSystem, OpenMode};
+use crate::file_system::{DirEntry, File, FileSystem, LockGuard, Metadata, OpenMode, Space};
 use crate::slot_cache::{Evict, Slot, SlotCache};
 
 /// Descriptors left to connections, maps and everything else when the budget comes from the process's limit.
@@ -31,6 +31,9 @@ impl FileSlot {
 ///
 /// A file with unsynced writes is not closed to make room, since the kernel reports a failed write-back to handles
 /// that were open then; when every file is such a one, it is synced first.
+///
+/// It is a file system too, whose calls close such a file and go on where the process has no descriptor left: a shortage
+/// of those is no failure of a disk.
 #[derive(Debug)]
 pub struct FileHandles {
     file_system: Arc<dyn FileSystem>,
@@ -55,11 +58,6 @@ impl FileHandles {
         self.cache.set_budget(budget);
     }
 
-    /// The file system the handles are of.
-    pub fn file_system(&self) -> &Arc<dyn FileSystem> {
-        &self.file_system
-    }
-
     /// How many files are open, about: those closed by their owner count until room is made the next time.
     pub fn open_count(&self) -> usize {
         self.cache.filled()
@@ -70,17 +68,60 @@ impl FileHandles {
     /// # Errors
     /// Those of [`FileSystem::open`].
     pub fn get(&self, slot: &FileSlot, path: impl FnOnce() -> PathBuf, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        self.cache.with(&slot.slot, || self.open(path(), mode), |file| Arc::clone(file) as Arc<dyn File>)
+        let open = || Ok(Arc::new(TrackedFile::new(self.open(&path(), mode)?)));
+        self.cache.with(&slot.slot, open, |file| Arc::clone(file) as Arc<dyn File>)
     }
 
-    fn open(&self, path: PathBuf, mode: OpenMode) -> io::Result<Arc<TrackedFile>> {
+    /// Repeats `call` as long as descriptors are lacking and a file can be closed.
+    fn with_room<T>(&self, call: impl Fn() -> io::Result<T>) -> io::Result<T> {
         loop {
-            match self.file_system.open(&path, mode) {
-                Ok(file) => return Ok(Arc::new(TrackedFile::new(file))),
+            match call() {
                 Err(error) if is_out_of_descriptors(&error) && self.cache.evict_one() => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
+    }
+}
+
+impl FileSystem for FileHandles {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        self.with_room(|| self.file_system.open(path, mode))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.file_system.create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.with_room(|| self.file_system.read_dir(path))
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.file_system.metadata(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.file_system.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.file_system.remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.with_room(|| self.file_system.remove_dir_all(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.with_room(|| self.file_system.sync_dir(path))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<LockGuard> {
+        self.with_room(|| self.file_system.lock(path))
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.file_system.space(path)
     }
 }
 
@@ -227,24 +268,35 @@ mod tests {
     }
 
     #[test]
-    fn unsynced_files_stay_open_over_the_budget() {
+    fn synced_files_make_room_before_unsynced_ones() {
+        let file_system = LosingFileSystem::new();
+        let handles = FileHandles::new(Arc::new(file_system.clone()), 3);
+        let (unsynced, synced) = (FileSlot::default(), FileSlot::default());
+        get(&handles, &unsynced, 0).write_all_at(b"x", 0).unwrap();
+        get(&handles, &synced, 1);
+        for number in 2..10 {
+            get(&handles, &FileSlot::default(), number);
+        }
+        assert_eq!(file_system.counts().syncs, 0);
+        let opens = file_system.counts().opens;
+        get(&handles, &unsynced, 0);
+        assert_eq!(file_system.counts().opens, opens);
+    }
+
+    #[test]
+    fn an_unsynced_file_is_synced_before_it_makes_room() {
         let file_system = LosingFileSystem::new();
         let handles = FileHandles::new(Arc::new(file_system.clone()), 2);
         let slots: Vec<FileSlot> = (0..6).map(|_| FileSlot::default()).collect();
         for (number, slot) in slots.iter().enumerate() {
             get(&handles, slot, number).write_all_at(b"x", 0).unwrap();
+            assert!(handles.open_count() <= 2);
         }
-        assert_eq!(handles.open_count(), 6);
-        for (number, slot) in slots.iter().enumerate() {
-            get(&handles, slot, number).sync_data().unwrap();
-        }
-        get(&handles, &FileSlot::default(), 7);
-        assert!(handles.open_count() <= 2);
-        assert_eq!(file_system.counts().syncs, 6, "none was synced to make room");
+        assert_eq!(file_system.counts().syncs, 4);
     }
 
     #[test]
-    fn out_of_descriptors_an_unsynced_file_is_synced_and_closed() {
+    fn out_of_descriptors_a_file_is_closed_and_the_call_repeated() {
         let file_system = LosingFileSystem::new();
         let handles = FileHandles::new(Arc::new(file_system.clone()), 10);
         let (first, second) = (FileSlot::default(), FileSlot::default());
@@ -252,6 +304,10 @@ mod tests {
         file_system.fail(Operation::Open, "/1", 0, libc::EMFILE);
         get(&handles, &second, 1);
         assert_eq!((file_system.counts().syncs, handles.open_count()), (1, 1));
+        file_system.fail(Operation::List, "/", 0, libc::ENFILE);
+        assert_eq!(handles.read_dir(Path::new("/")).unwrap().len(), 2);
+        file_system.fail(Operation::List, "/", 0, libc::EMFILE);
+        assert!(handles.read_dir(Path::new("/")).is_err(), "nothing is left to close");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::file_handles::{FileHandles, FileSlot};
-use crate::file_system::{File, OpenMode, read_full};
+use crate::file_system::{File, FileSystem, OpenMode, read_full};
 
 const VERSION: i16 = 0;
 /// Bytes of an entry.
@@ -102,7 +102,7 @@ impl TxnIndex {
     /// # Errors
     /// [`TxnIndexError`]: then [`TxnIndex::create`] makes an empty one, to be filled from the log.
     pub fn open(handles: &Arc<FileHandles>, path: PathBuf, base_offset: i64) -> Result<Option<Self>, TxnIndexError> {
-        if !handles.file_system().exists(&path)? {
+        if !handles.exists(&path)? {
             return Ok(None);
         }
         let mut index = Self::new(handles, path, base_offset);
@@ -240,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::file_system::{FileSystem, LosingFileSystem};
+    use crate::file_system::LosingFileSystem;
 
     fn path() -> PathBuf {
         PathBuf::from("/00000000000000000000.txnindex")

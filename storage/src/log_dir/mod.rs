@@ -47,10 +47,9 @@ pub struct LogDirOptions {
 impl LogDirOptions {
     /// Budgets as the process's limits allow them.
     pub fn new(file_system: Arc<dyn FileSystem>) -> Self {
-        Self {
-            handles: FileHandles::new(Arc::clone(&file_system), FileHandles::default_budget()),
-            maps: IndexMaps::new(file_system, DEFAULT_MAP_BUDGET),
-        }
+        let handles = FileHandles::new(file_system, FileHandles::default_budget());
+        let maps = IndexMaps::new(Arc::clone(&handles) as Arc<dyn FileSystem>, DEFAULT_MAP_BUDGET);
+        Self { handles, maps }
     }
 }
 
@@ -165,7 +164,7 @@ impl LogDir {
     /// # Errors
     /// [`LogDirError`], all but `Duplicate` and `NoneLeft`.
     pub fn open(path: &Path, options: &LogDirOptions) -> Result<Arc<Self>, LogDirError> {
-        let file_system = &**options.handles.file_system();
+        let file_system: &dyn FileSystem = &*options.handles;
         let failed = |action| move |source| LogDirError::Io { path: path.to_owned(), action, source };
         create_durably(file_system, path).map_err(failed("cannot be created"))?;
         let lock = file_system.lock(&path.join(LOCK_FILE)).map_err(|error| match error.kind() {
@@ -204,7 +203,7 @@ impl LogDir {
 
     /// The file system it is in.
     pub fn file_system(&self) -> &dyn FileSystem {
-        &**self.handles.file_system()
+        &*self.handles
     }
 
     /// The open files of this process.
