@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn kafkas_way_of_giving_a_file_and_overrides_is_understood() {
-        let parsed = parse(&["ottla", "server", "a.properties", "--override", "log.dirs=/a=b", "--override", "node.id=2"]);
+        let parsed =
+            parse(&["ottla", "server", "a.properties", "--override", "log.dirs=/a=b", "--override", "node.id=2"]);
         let Some(Command::Server { file, arguments }) = parsed.unwrap().command else { panic!("no server command") };
         assert_eq!(file, Some(PathBuf::from("a.properties")));
         let expected = [("log.dirs", "/a=b"), ("node.id", "2")];

@@ -98,7 +98,7 @@ impl Broker {
             controller_endpoints: bound.controller_endpoints,
         }));
         let failure = watch::Sender::new(None);
-        let mut tasks = Tasks::new();
+        let mut tasks = Tasks::default();
         tasks::metadata_publisher(&mut tasks, &services, truth.updates, failure.clone());
         start::join(&services, &bound.client_endpoints).await?;
         if !was_clean {

@@ -29,11 +29,13 @@ pub struct Tasks {
     names: HashMap<Id, &'static str>,
 }
 
-impl Tasks {
-    pub fn new() -> Self {
+impl Default for Tasks {
+    fn default() -> Self {
         Self { stop: watch::channel(false).0, running: JoinSet::new(), names: HashMap::new() }
     }
+}
 
+impl Tasks {
     /// Becomes true when the tasks are to end.
     pub fn stop_signal(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()

@@ -102,7 +102,7 @@ fn setting(name: &str, value: &str, source: Source) -> Setting {
 mod tests {
     use super::*;
 
-    fn layers(file: &BTreeMap<&'static str, String>) -> Layers<'_> {
+    fn layers<'a>(file: &'a BTreeMap<&'static str, String>) -> Layers<'a> {
         Layers { file, cluster: None, node_id: 1 }
     }
 

@@ -161,10 +161,7 @@ fn records_are_deleted_up_to_the_high_watermark() {
     });
     assert_eq!(fixture.partition.delete_records(1).unwrap(), 1);
     assert!(fixture.read(0, -1).is_err());
-    assert!(matches!(
-        fixture.partition.delete_records(4),
-        Err(PartitionError::Log(Error::OffsetOutOfRange { .. }))
-    ));
+    assert!(matches!(fixture.partition.delete_records(4), Err(PartitionError::Log(Error::OffsetOutOfRange { .. }))));
     assert_eq!(fixture.partition.delete_records(-1).unwrap(), 3);
 }
 

@@ -104,7 +104,6 @@ impl AsciiChart {
 
     /// Adds a line.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "the name is the published crate's")]
     pub fn add(mut self, name: impl Into<String>, histogram: Histogram) -> Self {
         self.lines.push((name.into(), histogram.percentile_stats()));
         self

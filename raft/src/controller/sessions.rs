@@ -17,7 +17,7 @@ struct Session {
 
 /// The liveness of brokers, in one leader epoch.
 #[derive(Debug, Default)]
-pub struct Sessions {
+pub(super) struct Sessions {
     leader_epoch: Option<i32>,
     brokers: BTreeMap<i32, Session>,
 }

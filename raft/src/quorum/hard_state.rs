@@ -82,7 +82,7 @@ impl HardState {
     /// # Errors
     /// Anything that this program did not write.
     pub(super) fn decode(mut bytes: Bytes) -> io::Result<Self> {
-        if bytes.len() < 10 || bytes.split_to(4) != &MAGIC[..] {
+        if bytes.len() < 10 || bytes.split_to(4) != MAGIC[..] {
             return Err(damaged("not a vote file"));
         }
         let version = bytes.get_u16();

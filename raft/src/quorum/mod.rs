@@ -25,7 +25,6 @@ mod type_config;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,56 +257,48 @@ fn raft_config() -> Result<Arc<Config>, QuorumError> {
 }
 
 impl Propose for Quorum {
-    fn leadership(&self) -> impl Future<Output = Result<Leadership, ProposeError>> + Send {
-        async move {
-            let shared = &self.shared;
-            let wait = shared.raft.wait(None);
-            let settled = wait.metrics(
-                |metrics| {
-                    let leads = metrics.state == ServerState::Leader;
-                    let applied = metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term);
-                    let follows = !leads && metrics.current_leader.is_some();
-                    (leads && applied) || follows
-                },
-                "a known leader",
-            );
-            let metrics = settled.await.map_err(|_| ProposeError::Stopped)?;
-            if metrics.state != ServerState::Leader {
-                return Err(ProposeError::NotLeader { leader_id: metrics.current_leader.map(node_id) });
-            }
-            let epoch = i32::try_from(metrics.current_term).map_err(|_| ProposeError::Stopped)?;
-            Ok(Leadership { epoch, log_end_offset: shared.log_store.end_offset() })
+    async fn leadership(&self) -> Result<Leadership, ProposeError> {
+        let shared = &self.shared;
+        let wait = shared.raft.wait(None);
+        let settled = wait.metrics(
+            |metrics| {
+                let leads = metrics.state == ServerState::Leader;
+                let applied = metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term);
+                let follows = !leads && metrics.current_leader.is_some();
+                (leads && applied) || follows
+            },
+            "a known leader",
+        );
+        let metrics = settled.await.map_err(|_| ProposeError::Stopped)?;
+        if metrics.state != ServerState::Leader {
+            return Err(ProposeError::NotLeader { leader_id: metrics.current_leader.map(node_id) });
         }
+        let epoch = i32::try_from(metrics.current_term).map_err(|_| ProposeError::Stopped)?;
+        Ok(Leadership { epoch, log_end_offset: shared.log_store.end_offset() })
     }
 
     fn image(&self) -> Arc<Image> {
         Quorum::image(self)
     }
 
-    fn propose(
-        &self,
-        epoch: i32,
-        records: Vec<MetadataRecord>,
-    ) -> impl Future<Output = Result<Proposed, ProposeError>> + Send {
-        async move {
-            let shared = &self.shared;
-            let timestamp_ms = (shared.config.now_ms)();
-            let operation = Operation { records: records.into(), timestamp_ms };
-            let term = u64::try_from(epoch).map_err(|_| ProposeError::NotLeader { leader_id: None })?;
-            let (responder, _, completed) = openraft::impls::ProgressResponder::new();
-            let written = shared.raft.write(operation).with_leader(term).responder(responder);
-            written.await.map_err(|_| ProposeError::Stopped)?;
-            let result = completed.await.map_err(|_| ProposeError::Unknown)?;
-            match result {
-                Ok(response) => response.data.ok_or(ProposeError::Unknown),
-                Err(ClientWriteError::ForwardToLeader(forward)) => {
-                    Err(ProposeError::NotLeader { leader_id: forward.leader_id.map(node_id) })
-                }
-                // Leadership was lost after the entry was written here.
-                Err(ClientWriteError::LogEntryDiscarded(_)) => Err(ProposeError::NotLeader { leader_id: None }),
-                Err(ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)) => {
-                    Err(ProposeError::Unknown)
-                }
+    async fn propose(&self, epoch: i32, records: Vec<MetadataRecord>) -> Result<Proposed, ProposeError> {
+        let shared = &self.shared;
+        let timestamp_ms = (shared.config.now_ms)();
+        let operation = Operation { records: records.into(), timestamp_ms };
+        let term = u64::try_from(epoch).map_err(|_| ProposeError::NotLeader { leader_id: None })?;
+        let (responder, _, completed) = openraft::impls::ProgressResponder::new();
+        let written = shared.raft.write(operation).with_leader(term).responder(responder);
+        written.await.map_err(|_| ProposeError::Stopped)?;
+        let result = completed.await.map_err(|_| ProposeError::Unknown)?;
+        match result {
+            Ok(response) => response.data.ok_or(ProposeError::Unknown),
+            Err(ClientWriteError::ForwardToLeader(forward)) => {
+                Err(ProposeError::NotLeader { leader_id: forward.leader_id.map(node_id) })
+            }
+            // Leadership was lost after the entry was written here.
+            Err(ClientWriteError::LogEntryDiscarded(_)) => Err(ProposeError::NotLeader { leader_id: None }),
+            Err(ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)) => {
+                Err(ProposeError::Unknown)
             }
         }
     }

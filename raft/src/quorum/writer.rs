@@ -108,9 +108,8 @@ impl Shared {
                     failed.get_or_insert_with(|| error.to_string());
                 }
                 for callback in callbacks {
-                    callback.io_completed(
-                        result.as_ref().map(|()| ()).map_err(|error| io::Error::other(error.to_string())),
-                    );
+                    callback
+                        .io_completed(result.as_ref().copied().map_err(|error| io::Error::other(error.to_string())));
                 }
             }
             Merged::Step(step, done) => {

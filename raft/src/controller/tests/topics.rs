@@ -134,7 +134,8 @@ fn assignments_by_hand_are_checked() {
     let mut cluster = Cluster::of(3);
     let fenced = cluster.registration(4);
     cluster.register(&fenced).expect("it may register");
-    let cases: [(&[(i32, &[i32])], &str); 8] = [
+    type Assignment<'a> = &'a [(i32, &'a [i32])];
+    let cases: [(Assignment<'_>, &str); 8] = [
         (&[(0, &[])], "The manual partition assignment includes an empty replica list."),
         (&[(0, &[9])], "The manual partition assignment includes broker 9, but no such broker is registered."),
         (&[(0, &[1, 1])], "The manual partition assignment includes the broker 1 more than once."),
