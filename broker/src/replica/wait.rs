@@ -71,7 +71,7 @@ impl Watch {
         partition.interest().add(offset, slot, &self.signal);
     }
 
-    /// As [`Signal::ready`].
+    /// As `Signal::ready`.
     pub async fn ready(&self) -> Vec<u32> {
         self.signal.ready().await
     }

@@ -107,7 +107,7 @@ impl Output {
         }
     }
 
-    /// Sends everything, with a pause for others after each [`TURN`].
+    /// Sends everything, with a pause for others after each `TURN`.
     ///
     /// # Cancel safety
     /// What was sent is taken off; a later call goes on there.
