@@ -1,31 +1,33 @@
 //! One entry of `log.dirs`: whose it is, which logs lie in it, the checkpoints over them, and whether it still works.
-//! Source: `LogManager`, `LogDirFailureChannel`.
+//! Source: `LogManager`.
 
+mod checkpoints;
 mod clean_shutdown;
 mod deletion;
 mod folder;
+mod offline;
 mod set;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ids::{TopicPartition, Uuid};
 
+pub use checkpoints::{CheckpointedLog, LogCheckpoint, StoredOffsets};
 pub use clean_shutdown::{CLEAN_SHUTDOWN, LastShutdown};
 pub use deletion::DeletionStep;
 pub use folder::{Folder, deleted_name, future_name, stray_name};
+pub use offline::Offline;
 pub use set::LogDirs;
 
+use self::checkpoints::{Logs, load_stored};
 use self::deletion::Deletions;
-use crate::checkpoint::{
-    HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets, RECOVERY_POINT_CHECKPOINT, read_offsets,
-    write_offsets,
-};
+use self::offline::Failure;
 use crate::file_handles::FileHandles;
 use crate::file_system::{FileSystem, LockGuard, Space};
 use crate::index::mmap::{DEFAULT_MAP_BUDGET, IndexMaps};
@@ -89,45 +91,6 @@ pub enum LogDirError {
     },
 }
 
-/// A directory that failed: once, and until the process ends.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("log directory {} is offline: {reason}", path.display())]
-pub struct Offline {
-    /// The directory.
-    pub path: PathBuf,
-    /// What was being done.
-    pub reason: String,
-    /// What the file system said.
-    #[source]
-    pub source: Arc<io::Error>,
-}
-
-/// The offsets that a directory keeps about a log in its checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogCheckpoint {
-    /// Everything below is flushed (exclusive).
-    pub recovery_point: i64,
-    /// First readable offset (inclusive); `None` where it is the base offset of the first segment, which tells it.
-    pub log_start_offset: Option<i64>,
-}
-
-/// A log, as its directory sees it.
-pub trait CheckpointedLog: Send + Sync {
-    /// What to write into the checkpoints now. For a log that is not loaded: what it was opened with.
-    fn checkpoint(&self) -> LogCheckpoint;
-}
-
-/// What the checkpoints said about a log when the directory was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoredOffsets {
-    /// See [`LogCheckpoint::recovery_point`]; `None` is 0.
-    pub recovery_point: Option<i64>,
-    /// See [`LogCheckpoint::log_start_offset`].
-    pub log_start_offset: Option<i64>,
-}
-
-type OfflineHook = Box<dyn Fn(&Offline) + Send + Sync>;
-
 /// The directory, locked for this process while it lives.
 pub struct LogDir {
     path: PathBuf,
@@ -139,22 +102,8 @@ pub struct LogDir {
     /// Serialises writers of one checkpoint file.
     checkpoint_writer: Mutex<()>,
     deletions: Mutex<Deletions>,
-    offline: OnceLock<Offline>,
-    hooks: Mutex<Vec<OfflineHook>>,
+    failure: Failure,
     _lock: LockGuard,
-}
-
-/// The logs here: those that were opened, and what was stored about the others.
-#[derive(Default)]
-struct Logs {
-    open: HashMap<TopicPartition, OpenLog>,
-    stored: HashMap<TopicPartition, StoredOffsets>,
-}
-
-struct OpenLog {
-    log: Weak<dyn CheckpointedLog>,
-    /// The recovery point in the file, or what may be in it when a write was interrupted.
-    written_recovery_point: i64,
 }
 
 impl LogDir {
@@ -184,8 +133,7 @@ impl LogDir {
             logs: Mutex::new(Logs { open: HashMap::new(), stored }),
             checkpoint_writer: Mutex::new(()),
             deletions: Mutex::new(Deletions::default()),
-            offline: OnceLock::new(),
-            hooks: Mutex::new(Vec::new()),
+            failure: Failure::default(),
             _lock: lock,
         };
         for (name, folder) in folders {
@@ -277,22 +225,6 @@ impl LogDir {
         self.path.join(partition.to_string())
     }
 
-    /// Notes that a log is open, so that checkpoints ask it, and returns what was stored about it.
-    pub fn register(&self, partition: &TopicPartition, log: Weak<dyn CheckpointedLog>) -> StoredOffsets {
-        let mut logs = self.lock_logs();
-        let stored = logs.stored.remove(partition).unwrap_or_default();
-        let written_recovery_point = stored.recovery_point.unwrap_or(0);
-        logs.open.insert(partition.clone(), OpenLog { log, written_recovery_point });
-        stored
-    }
-
-    /// Notes that a log is gone from here: deleted or moved. The next checkpoints do not name it.
-    pub fn unregister(&self, partition: &TopicPartition) {
-        let mut logs = self.lock_logs();
-        logs.open.remove(partition);
-        logs.stored.remove(partition);
-    }
-
     /// How many logs are open here: new ones go where they are fewest.
     pub fn log_count(&self) -> usize {
         self.lock_logs().open.len()
@@ -321,49 +253,6 @@ impl LogDir {
         self.unregister(partition);
         tracing::warn!(%partition, folder = %stray.display(), "log marked stray");
         Ok(stray)
-    }
-
-    /// Writes the recovery points and log start offsets of all logs here (`recovery-point-offset-checkpoint`,
-    /// `log-start-offset-checkpoint`). Logs that were not opened yet keep what was stored about them.
-    ///
-    /// # Errors
-    /// [`Offline`] when that fails, or the directory was offline before.
-    pub fn write_checkpoints(&self) -> Result<(), Offline> {
-        self.check_online()?;
-        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.replace_checkpoints()
-    }
-
-    /// Makes sure that the recovery point in the file is not above `recovery_point`, to which the log was truncated: what
-    /// is appended there next must not be taken for flushed after a crash. Costs a write only where the file is ahead.
-    ///
-    /// # Errors
-    /// [`Offline`] when that fails, or the directory was offline before.
-    pub fn lower_recovery_point(&self, partition: &TopicPartition, recovery_point: i64) -> Result<(), Offline> {
-        self.check_online()?;
-        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = self.lock_logs().open.get(partition).map(|open| open.written_recovery_point);
-        if written > Some(recovery_point) { self.replace_checkpoints() } else { Ok(()) }
-    }
-
-    /// Writes the high watermarks (`replication-offset-checkpoint`): of all replicas here, since it replaces the file.
-    ///
-    /// # Errors
-    /// [`Offline`] when that fails, or the directory was offline before.
-    pub fn write_high_watermarks(&self, high_watermarks: &PartitionOffsets) -> Result<(), Offline> {
-        self.check_online()?;
-        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, high_watermarks)
-    }
-
-    /// Reads the high watermarks; empty when the file is absent or damaged.
-    ///
-    /// # Errors
-    /// [`Offline`] when that fails.
-    pub fn read_high_watermarks(&self) -> Result<PartitionOffsets, Offline> {
-        let path = self.path.join(HIGH_WATERMARK_CHECKPOINT);
-        let read = read_offsets(self.file_system(), &path);
-        self.check("reading high watermarks", read).map(Option::unwrap_or_default)
     }
 
     /// Writes the clean-shutdown marker. To be the last call, after every log was closed and the checkpoints were
@@ -406,103 +295,6 @@ impl LogDir {
         self.check("asking for space", self.file_system().space(&self.path))
     }
 
-    /// Whether the directory failed.
-    pub fn is_offline(&self) -> bool {
-        self.offline.get().is_some()
-    }
-
-    /// How the directory failed.
-    pub fn offline(&self) -> Option<&Offline> {
-        self.offline.get()
-    }
-
-    /// Goes on only while the directory works.
-    ///
-    /// # Errors
-    /// [`Offline`].
-    pub fn check_online(&self) -> Result<(), Offline> {
-        self.offline.get().map_or(Ok(()), |offline| Err(offline.clone()))
-    }
-
-    /// Takes the directory offline for good: nothing in it is written or acknowledged any more. The first failure is
-    /// the one that is remembered and told to the hooks.
-    pub fn fail(&self, reason: &str, source: io::Error) -> Offline {
-        let failure = Offline { path: self.path.clone(), reason: reason.to_owned(), source: Arc::new(source) };
-        if self.offline.set(failure.clone()).is_ok() {
-            tracing::error!(path = %self.path.display(), reason, error = %failure.source, "log directory failed");
-            for hook in self.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                hook(&failure);
-            }
-        }
-        failure
-    }
-
-    /// Passes a result of the file system on; a failure takes the directory offline.
-    ///
-    /// # Errors
-    /// [`Offline`] for every error.
-    pub fn check<T>(&self, action: &str, result: io::Result<T>) -> Result<T, Offline> {
-        result.map_err(|error| self.fail(action, error))
-    }
-
-    /// Lets `hook` know when the directory fails; at once when it has. The hook runs in the thread that saw the failure,
-    /// maybe with a log's lock held: it must only pass the news on.
-    pub fn on_offline(&self, hook: impl Fn(&Offline) + Send + Sync + 'static) {
-        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(offline) = self.offline.get() {
-            hook(offline);
-        }
-        hooks.push(Box::new(hook));
-    }
-
-    /// To be called with the writer's lock held, so that later values are not replaced by earlier ones.
-    fn replace_checkpoints(&self) -> Result<(), Offline> {
-        let (recovery_points, log_start_offsets) = self.collect_checkpoints();
-        let note = |keep: fn(i64, i64) -> i64| {
-            for (partition, open) in &mut self.lock_logs().open {
-                let written = recovery_points.get(partition).copied().unwrap_or(0);
-                open.written_recovery_point = keep(open.written_recovery_point, written);
-            }
-        };
-        note(i64::max);
-        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)?;
-        note(|_, written| written);
-        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT, &log_start_offsets)
-    }
-
-    fn collect_checkpoints(&self) -> (PartitionOffsets, PartitionOffsets) {
-        let (open, stored) = {
-            let logs = self.lock_logs();
-            let open: Vec<_> =
-                logs.open.iter().map(|(partition, open)| (partition.clone(), open.log.clone())).collect();
-            (open, logs.stored.clone())
-        };
-        let (mut recovery_points, mut log_start_offsets) = (PartitionOffsets::new(), PartitionOffsets::new());
-        let mut put = |partition: TopicPartition, offsets: StoredOffsets| {
-            if let Some(offset) = offsets.log_start_offset {
-                log_start_offsets.insert(partition.clone(), offset);
-            }
-            if let Some(offset) = offsets.recovery_point {
-                recovery_points.insert(partition, offset);
-            }
-        };
-        for (partition, offsets) in stored {
-            put(partition, offsets);
-        }
-        for (partition, log) in open {
-            if let Some(log) = log.upgrade() {
-                let LogCheckpoint { recovery_point, log_start_offset } = log.checkpoint();
-                put(partition, StoredOffsets { recovery_point: Some(recovery_point), log_start_offset });
-            }
-        }
-        (recovery_points, log_start_offsets)
-    }
-
-    fn write_checkpoint(&self, name: &'static str, offsets: &PartitionOffsets) -> Result<(), Offline> {
-        let written = write_offsets(self.file_system(), &self.path.join(name), offsets);
-        self.check(name, written)
-    }
-
     /// Removes a file, or a folder with all in it. What is not there was removed before.
     fn delete(&self, path: &Path) -> io::Result<()> {
         let file_system = self.file_system();
@@ -529,7 +321,7 @@ impl fmt::Debug for LogDir {
         formatter
             .debug_struct("LogDir")
             .field("path", &self.path)
-            .field("offline", &self.offline)
+            .field("failure", &self.failure)
             .finish_non_exhaustive()
     }
 }
@@ -568,29 +360,4 @@ fn list_folders(file_system: &dyn FileSystem, path: &Path) -> io::Result<Vec<(St
         }
     }
     Ok(folders)
-}
-
-/// What the checkpoints say about partitions that have a folder.
-fn load_stored(
-    file_system: &dyn FileSystem,
-    path: &Path,
-    folders: &[(String, Folder)],
-) -> io::Result<HashMap<TopicPartition, StoredOffsets>> {
-    let partition_of = |(_, folder): &(String, Folder)| match folder {
-        Folder::Partition(partition) => Some(partition.clone()),
-        _ => None,
-    };
-    let present: HashSet<TopicPartition> = folders.iter().filter_map(partition_of).collect();
-    let mut stored: HashMap<TopicPartition, StoredOffsets> = HashMap::new();
-    for (partition, offset) in read_offsets(file_system, &path.join(RECOVERY_POINT_CHECKPOINT))?.unwrap_or_default() {
-        if present.contains(&partition) {
-            stored.entry(partition).or_default().recovery_point = Some(offset);
-        }
-    }
-    for (partition, offset) in read_offsets(file_system, &path.join(LOG_START_OFFSET_CHECKPOINT))?.unwrap_or_default() {
-        if present.contains(&partition) {
-            stored.entry(partition).or_default().log_start_offset = Some(offset);
-        }
-    }
-    Ok(stored)
 }

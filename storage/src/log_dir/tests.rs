@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::*;
+use crate::checkpoint::{
+    HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets, RECOVERY_POINT_CHECKPOINT,
+};
 use crate::file_system::{LosingFileSystem, OpenMode, Operation, Survival};
 use crate::meta_properties::Expected;
 
