@@ -16,9 +16,9 @@ use raft::image::{Configs, Image};
 
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
-pub use value::{ConfigError, Value};
+pub use value::{ConfigError, HIDDEN, Value};
 
-use definitions::{Effect, broker_key};
+use definitions::{Effect, broker_key, has_known_prefix};
 use listeners::ListenerKeys;
 
 /// Memory for requests being read where `queued.max.request.bytes` leaves it open.
@@ -68,7 +68,7 @@ pub enum ConfigWarning {
     /// No row has that name.
     Unknown { name: String, nearest: Option<&'static str> },
     /// Keys that change nothing here.
-    NoEffect(Vec<&'static str>),
+    NoEffect(Vec<String>),
 }
 
 impl BrokerConfig {
@@ -81,17 +81,21 @@ impl BrokerConfig {
     ) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
         let mut warnings = Vec::new();
         let mut file = BTreeMap::new();
+        let mut without = Vec::new();
         for (name, text) in properties {
             match broker_key(&name) {
                 Some(definition) => {
-                    Value::parse(definition, &text)?;
+                    Value::parse_supported(definition, &text)?;
                     file.insert(definition.name, text);
                 }
+                None if has_known_prefix(&name) => without.push(name),
                 None => warnings.push(ConfigWarning::Unknown { nearest: suggest::nearest(&name), name }),
             }
         }
-        let has_effect = |name: &&'static str| broker_key(name).is_some_and(|row| row.effect == Effect::Acts);
-        let without: Vec<_> = file.keys().copied().filter(|name| !has_effect(name)).collect();
+        let is_idle = |name: &&'static str| broker_key(name).is_some_and(|row| row.effect == Effect::None);
+        without.extend(file.keys().copied().filter(is_idle).map(str::to_owned));
+        without.sort();
+        without.dedup();
         if !without.is_empty() {
             warnings.push(ConfigWarning::NoEffect(without));
         }

@@ -37,6 +37,6 @@ mod tests {
         assert_eq!(nearest("num.partition"), Some("num.partitions"));
         assert_eq!(nearest("log.retention.hour"), Some("log.retention.hours"));
         assert_eq!(nearest("retention.ms"), Some("log.retention.ms"), "a topic's key");
-        assert_eq!(nearest("zookeeper.connect"), None);
+        assert_eq!(nearest("entirely.different"), None);
     }
 }

@@ -38,9 +38,10 @@ fn the_file_that_comes_with_kafka_is_understood() {
     .unwrap();
     assert_eq!(config.listeners.controller[0].port, 9093);
     assert_eq!(config.listeners.advertised.len(), 1);
-    let unknown = ConfigWarning::Unknown { name: "offsets.topic.replication.factor".to_owned(), nearest: None };
-    let without = ConfigWarning::NoEffect(vec!["controller.quorum.bootstrap.servers", "num.network.threads"]);
-    assert_eq!(warnings, [unknown, without]);
+    let without = ["controller.quorum.bootstrap.servers", "num.network.threads"];
+    let ConfigWarning::NoEffect(names) = &warnings[0] else { panic!("{warnings:?}") };
+    assert!(without.iter().all(|name| names.iter().any(|idle| idle == name)), "{names:?}");
+    assert_eq!(warnings.len(), 1);
 }
 
 #[test]

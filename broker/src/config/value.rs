@@ -2,11 +2,14 @@
 
 use super::definitions::{Bounds, Definition, Kind};
 
+/// What is shown in place of a secret (`Password.HIDDEN`).
+pub const HIDDEN: &str = "[hidden]";
+
 /// A value that has its key's type and is within its bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Boolean(bool),
-    /// Int and Long.
+    /// Short, Int and Long.
     Number(i64),
     Double(f64),
     Text(String),
@@ -32,6 +35,13 @@ impl ConfigError {
     pub fn invalid(name: &str, value: impl ToString, reason: impl Into<String>) -> Self {
         Self::Invalid { name: name.to_owned(), value: value.to_string(), reason: reason.into() }
     }
+
+    fn without_value(self) -> Self {
+        match self {
+            Self::Invalid { name, reason, .. } => Self::Invalid { name, value: HIDDEN.to_owned(), reason },
+            other => other,
+        }
+    }
 }
 
 impl Value {
@@ -40,12 +50,28 @@ impl Value {
     /// # Errors
     /// [`ConfigError::Invalid`].
     pub fn parse(definition: &Definition, text: &str) -> Result<Self, ConfigError> {
-        let value = parse(definition.name, definition.kind, text)?;
-        check(definition, &value)?;
-        Ok(value)
+        let parsed = parse(definition.name, definition.kind, text).and_then(|value| {
+            check(definition, &value)?;
+            Ok(value)
+        });
+        parsed.map_err(|error| if definition.is_secret() { error.without_value() } else { error })
     }
 
-    /// The number of a key of type Int or Long, else 0.
+    /// As [`Value::parse`], and a key that is refused must have its default.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`].
+    pub fn parse_supported(definition: &Definition, text: &str) -> Result<Self, ConfigError> {
+        let value = Self::parse(definition, text)?;
+        match definition.refusal() {
+            Some(reason) if !is_default(definition, &value) => {
+                Err(ConfigError::invalid(definition.name, value, reason))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// The number of a key of type Short, Int or Long, else 0.
     pub fn number(&self) -> i64 {
         if let Self::Number(number) = self { *number } else { 0 }
     }
@@ -76,12 +102,30 @@ impl std::fmt::Display for Value {
         match self {
             Self::Boolean(value) => write!(f, "{value}"),
             Self::Number(value) => write!(f, "{value}"),
-            // Java always prints a fraction.
-            Self::Double(value) => write!(f, "{value:?}"),
+            Self::Double(value) => f.write_str(&java_double(*value)),
             Self::Text(value) => f.write_str(value),
             Self::List(values) => f.write_str(&values.join(",")),
         }
     }
+}
+
+/// As `Double.toString`: always with a fraction, the exponent without a sign.
+fn java_double(value: f64) -> String {
+    let plain = value == 0.0 || (1e-3..1e7).contains(&value.abs());
+    if plain || !value.is_finite() {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
+}
+
+/// An empty text is the default of a key whose default is null.
+fn is_default(definition: &Definition, value: &Value) -> bool {
+    let default = definition.default.unwrap_or("");
+    parse(definition.name, definition.kind, default).is_ok_and(|default| default == *value)
 }
 
 fn parse(name: &str, kind: Kind, text: &str) -> Result<Value, ConfigError> {
@@ -91,7 +135,13 @@ fn parse(name: &str, kind: Kind, text: &str) -> Result<Value, ConfigError> {
         Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
         Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
         Kind::Boolean => Err(invalid("Expected value to be either true or false")),
-        Kind::String => Ok(Value::Text(trimmed.to_owned())),
+        Kind::String | Kind::Class => Ok(Value::Text(trimmed.to_owned())),
+        // Blanks may be a part of a secret.
+        Kind::Password => Ok(Value::Text(text.to_owned())),
+        Kind::Short => match trimmed.parse::<i16>() {
+            Ok(number) => Ok(Value::Number(number.into())),
+            Err(_) => Err(invalid("Not a number of type SHORT")),
+        },
         Kind::Int => match trimmed.parse::<i32>() {
             Ok(number) => Ok(Value::Number(number.into())),
             Err(_) => Err(invalid("Not a number of type INT")),
@@ -126,6 +176,20 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
             let is_within = (min..=max).contains(&number) || number == or;
             if is_within { Ok(()) } else { refuse(format!("Value must be between {min} and {max} or equal to {or}")) }
         }
+        Bounds::UpTo(max) => match value {
+            Value::Double(number) if *number < 0.0 || number.is_nan() => refuse("Value must be at least 0".to_owned()),
+            Value::Double(number) if *number > max => refuse(format!("Value must be no more than {max}")),
+            _ => Ok(()),
+        },
+        Bounds::NonEmpty if value.text().is_empty() => refuse("String must be non-empty".to_owned()),
+        Bounds::NonEmpty => Ok(()),
+        Bounds::OneOfAnyCase(choices) => {
+            let is_choice = choices.iter().any(|choice| choice.eq_ignore_ascii_case(value.text()));
+            let reason = || format!("String must be one of (case insensitive): {}", choices.join(", "));
+            if is_choice { Ok(()) } else { refuse(reason()) }
+        }
+        Bounds::OffsetReset if is_offset_reset(value.text()) => Ok(()),
+        Bounds::OffsetReset => refuse("Only `latest`, `earliest` and `by_duration:PnDTnHnMn.nS` are valid".to_owned()),
         Bounds::OneOf(choices) | Bounds::EachOneOf(choices) => {
             match value.elements().iter().find(|element| !choices.contains(&element.as_str())) {
                 Some(element) => {
@@ -137,6 +201,39 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
         }
         Bounds::ThrottledReplicas => check_throttled_replicas(name, value.elements()),
     }
+}
+
+/// Source: `ShareGroupAutoOffsetResetStrategy`. A duration is of days, hours, minutes and seconds, and not negative.
+fn is_offset_reset(text: &str) -> bool {
+    if let Some(duration) = text.strip_prefix("by_duration:") {
+        return is_duration(duration);
+    }
+    matches!(text, "latest" | "earliest")
+}
+
+/// Whether `text` is `PnDTnHnMn.nS` with at least one number.
+fn is_duration(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    let Some(rest) = upper.strip_prefix('P') else { return false };
+    let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
+    let is_in_order = |text: &str, units: &str| {
+        let (mut left, mut units) = (text, units.chars());
+        while !left.is_empty() {
+            let Some(end) = left.find(|char: char| !char.is_ascii_digit() && char != '.') else { return false };
+            let unit = left[end..].chars().next().unwrap_or_default();
+            let is_number =
+                end > 0 && (!left[..end].contains('.') || unit == 'S') && left[..end].parse::<f64>().is_ok();
+            if !is_number || !units.any(|next| next == unit) {
+                return false;
+            }
+            left = &left[end + unit.len_utf8()..];
+        }
+        true
+    };
+    let has_time = time.is_some_and(|time| !time.is_empty());
+    is_in_order(days, "D")
+        && time.is_none_or(|time| is_in_order(time, "HMS"))
+        && (has_time || (!days.is_empty() && time.is_none()))
 }
 
 /// Source: `ThrottledReplicaListValidator`.
@@ -211,6 +308,43 @@ mod tests {
         }
         let throttled = refusal("leader.replication.throttled.replicas", "x");
         assert!(throttled.starts_with("Invalid value [x] for configuration leader.replication.throttled.replicas: "));
+    }
+
+    #[test]
+    fn a_secret_is_not_in_the_message() {
+        let definition =
+            Definition { kind: Kind::Password, bounds: Bounds::NonEmpty, ..*topic_key("preallocate").unwrap() };
+        let refused = Value::parse(&definition, "").unwrap_err().to_string();
+        assert_eq!(refused, "Invalid value [hidden] for configuration preallocate: String must be non-empty");
+    }
+
+    #[test]
+    fn doubles_are_printed_as_java_does() {
+        let cases =
+            [(0.5, "0.5"), (2.0, "2.0"), (f64::MAX, "1.7976931348623157E308"), (1e10, "1.0E10"), (1e-5, "1.0E-5")];
+        for (value, expected) in cases {
+            assert_eq!(Value::Double(value).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn offsets_are_reset_by_a_duration() {
+        for good in ["latest", "earliest", "by_duration:P3D", "by_duration:PT1H30M", "by_duration:P1DT2.5S"] {
+            assert!(is_offset_reset(good), "{good}");
+        }
+        for bad in [
+            "",
+            "none",
+            "by_duration:",
+            "by_duration:P",
+            "by_duration:PT",
+            "by_duration:P1DT",
+            "by_duration:P1H",
+            "by_duration:-PT1S",
+            "by_duration:PT1M1H",
+        ] {
+            assert!(!is_offset_reset(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Describe<'_> {
 
     fn broker(&self, resource: &DescribeConfigsResource) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
         let (name, node_id) = (resource.resource_name.as_str(), self.context.services.settings.node_id);
-        let asked = BROKER.iter().filter(|definition| is_asked_for(resource, definition));
+        let asked = BROKER.iter().copied().filter(|definition| is_asked_for(resource, definition));
         let layers = self.context.services.settings.layers_of(self.image);
         if name.is_empty() {
             let of_all = asked.filter_map(|definition| {
@@ -107,10 +107,17 @@ impl Describe<'_> {
         let documentation = || StrBytes::from_static_str(definition.documentation);
         DescribeConfigsResourceResult::default()
             .with_name(StrBytes::from_static_str(definition.name))
-            .with_value(value.map(StrBytes::from_string))
+            .with_value(value.filter(|_| !definition.is_secret()).map(StrBytes::from_string))
+            .with_is_sensitive(definition.is_secret())
             .with_read_only(definition.update == Update::ReadOnly)
             .with_config_source(source.id())
-            .with_synonyms(settings.iter().filter(|_| self.request.include_synonyms).map(synonym).collect())
+            .with_synonyms(
+                settings
+                    .iter()
+                    .filter(|_| self.request.include_synonyms)
+                    .map(|setting| synonym(definition, setting))
+                    .collect(),
+            )
             .with_config_type(type_id(definition.kind))
             .with_documentation(self.request.include_documentation.then(documentation))
     }
@@ -121,10 +128,10 @@ fn is_asked_for(resource: &DescribeConfigsResource, definition: &Definition) -> 
     keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == definition.name))
 }
 
-fn synonym(setting: &Setting) -> DescribeConfigsSynonym {
+fn synonym(definition: &Definition, setting: &Setting) -> DescribeConfigsSynonym {
     DescribeConfigsSynonym::default()
         .with_name(str_bytes(&setting.name))
-        .with_value(Some(str_bytes(&setting.value)))
+        .with_value(Some(str_bytes(&setting.value)).filter(|_| !definition.is_secret()))
         .with_source(setting.source.id())
 }
 
@@ -134,8 +141,11 @@ fn type_id(kind: Kind) -> i8 {
         Kind::Boolean => 1,
         Kind::String => 2,
         Kind::Int => 3,
+        Kind::Short => 4,
         Kind::Long => 5,
         Kind::Double => 6,
         Kind::List => 7,
+        Kind::Class => 8,
+        Kind::Password => 9,
     }
 }
