@@ -106,6 +106,7 @@ impl Broker {
         }
         tasks::heartbeats(&mut tasks, &services);
         tasks::session_check(&mut tasks, &services);
+        tasks::metadata_snapshots(&mut tasks, &services);
         tasks::log_upkeep(&mut tasks, &services);
         report_failures(&services, &metadata_dir, &failure);
         let stop_servers = watch::Sender::new(false);

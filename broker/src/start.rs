@@ -13,7 +13,7 @@ use raft::controller::{
 };
 use raft::error::ControllerError;
 use raft::image::{ConfigResource, ConfigResourceType, Delta, Endpoint, Image, Update};
-use raft::quorum::{Quorum, QuorumConfig, QuorumError};
+use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
 use storage::meta_properties::Expected;
@@ -185,6 +185,7 @@ pub async fn start_quorum(
         node_id: settings.node_id,
         voters: BTreeMap::from([(settings.node_id, address)]),
         log_dir: Arc::clone(&directories.metadata),
+        snapshots: SnapshotPolicy { max_bytes: settings.snapshot_bytes, max_age: settings.snapshot_interval },
         now_ms: Arc::new(move || clock.now_ms()),
     };
     let min_in_sync_replicas = settings.static_number("min.insync.replicas");

@@ -17,6 +17,8 @@ use crate::services::Services;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the controller looks for brokers that fell silent.
 const SESSION_CHECK: Duration = Duration::from_secs(1);
+/// How often it is looked whether a snapshot of the metadata is due.
+const SNAPSHOT_CHECK: Duration = Duration::from_secs(1);
 /// How often what nobody waits for is synced.
 const FLUSH: Duration = Duration::from_secs(1);
 /// How often deleted files are looked at whose delay is over.
@@ -161,6 +163,19 @@ pub fn session_check(tasks: &mut Tasks, services: &Arc<Services>) {
         while goes_on(&mut stop, SESSION_CHECK).await {
             while let Ok(Some(fenced)) = services.controller.fence_expired(services.clock.now_ms()).await {
                 tracing::info!(broker = fenced, "broker fenced: its session has ended");
+            }
+        }
+    });
+}
+
+/// Makes snapshots of the metadata, so that its log does not grow for ever.
+pub fn metadata_snapshots(tasks: &mut Tasks, services: &Arc<Services>) {
+    let quorum = services.quorum.clone();
+    let mut stop = tasks.stop_signal();
+    tasks.spawn("metadata-snapshots", async move {
+        while goes_on(&mut stop, SNAPSHOT_CHECK).await {
+            if let Err(error) = quorum.snapshot_if_due().await {
+                tracing::warn!(%error, "no snapshot of the metadata");
             }
         }
     });

@@ -49,6 +49,8 @@ struct Place {
     base_offset: i64,
     end_offset: i64,
     term: u64,
+    /// Bytes of its batch.
+    size: u64,
 }
 
 impl State {
@@ -81,8 +83,7 @@ impl LogStore {
         log.flush().map_err(io::Error::other)?;
         let start = state.end_offset();
         for_each_batch(&log, start, i64::MAX, |batch, base_offset, end_offset, epoch| {
-            drop(batch);
-            state.entries.push(Place { base_offset, end_offset, term: epoch });
+            state.entries.push(Place { base_offset, end_offset, term: epoch, size: batch.len() as u64 });
             Ok(true)
         })?;
         let writer = Writer::start(Arc::clone(&log))?;
@@ -101,6 +102,14 @@ impl LogStore {
             .place(index)
             .map(|place| place.end_offset)
             .or_else(|| state.hard.purged.as_ref().filter(|(purged, _)| purged.index == index).map(|(_, end)| *end))
+    }
+
+    /// Bytes of the entries behind `index`; of all that are kept without one.
+    pub(super) fn bytes_behind(&self, index: Option<u64>) -> u64 {
+        let state = self.lock();
+        let first = index.map_or(0, |index| (index + 1).saturating_sub(state.first_index));
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        state.entries.iter().skip(first).map(|place| place.size).sum()
     }
 
     /// Whether neither a vote nor an entry was ever written.
@@ -150,7 +159,7 @@ impl LogStore {
             state.first_index = entry.log_id.index;
         }
         let end_offset = base_offset + offsets_of(entry);
-        state.entries.push(Place { base_offset, end_offset, term: term(&entry.log_id) });
+        state.entries.push(Place { base_offset, end_offset, term: term(&entry.log_id), size: batch.len() as u64 });
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ mod log_store;
 mod network;
 mod record;
 mod snapshot;
+mod snapshot_policy;
 mod state_machine;
 #[cfg(test)]
 mod tests;
@@ -27,13 +28,14 @@ mod writer;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::ClientWriteError;
 use openraft::impls::BasicNode;
-use openraft::{Config, Raft, ServerState, SnapshotPolicy};
+use openraft::{Config, Raft, ServerState};
 use protocol::ids::{TopicPartition, Uuid};
 use protocol::metadata_record::MetadataRecord;
 use storage::{Log, LogConfig, LogDir};
@@ -44,6 +46,7 @@ use crate::controller::{Leadership, Propose, ProposeError, Proposed};
 use crate::image::{Image, Update};
 use log_store::LogStore;
 use network::Network;
+pub use snapshot_policy::SnapshotPolicy;
 use state_machine::{StateMachine, UPDATES};
 use type_config::{Operation, TypeConfig, member, node_id};
 
@@ -56,8 +59,6 @@ pub const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(1);
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
-/// Entries after which a snapshot is made.
-const SNAPSHOT_ENTRIES: u64 = 10_000;
 /// Entries that stay in the log behind a snapshot, for members that lag.
 const KEPT_ENTRIES: u64 = 1_000;
 
@@ -69,6 +70,7 @@ pub struct QuorumConfig {
     pub voters: BTreeMap<i32, String>,
     /// Where the metadata log is.
     pub log_dir: Arc<LogDir>,
+    pub snapshots: SnapshotPolicy,
     pub now_ms: Now,
 }
 
@@ -102,6 +104,8 @@ struct Shared {
     raft: Raft<TypeConfig, StateMachine>,
     log_store: LogStore,
     image: Arc<ArcSwap<Image>>,
+    /// When the last snapshot was asked for, or the node started: ms since the epoch.
+    last_snapshot_ms: AtomicI64,
 }
 
 /// The state of the quorum, as DescribeQuorum tells it.
@@ -151,7 +155,8 @@ impl Quorum {
         let raft = Raft::new(member(config.node_id), raft_config()?, Network, log_store.clone(), state_machine)
             .await
             .map_err(raft_failed)?;
-        let quorum = Self { shared: Arc::new(Shared { config, raft, log_store, image }) };
+        let last_snapshot_ms = AtomicI64::new((config.now_ms)());
+        let quorum = Self { shared: Arc::new(Shared { config, raft, log_store, image, last_snapshot_ms }) };
         let receiver = quorum.join(is_new, bootstrap, receiver).await?;
         Ok((quorum, receiver))
     }
@@ -227,6 +232,27 @@ impl Quorum {
         }
     }
 
+    /// Begins a snapshot of everything applied, if one is due (`SnapshotGenerator`). It is made in the background; to be
+    /// called every now and then.
+    ///
+    /// # Errors
+    /// The quorum has stopped.
+    pub async fn snapshot_if_due(&self) -> Result<(), QuorumError> {
+        let shared = &self.shared;
+        let metrics = shared.raft.metrics().borrow_watched().clone();
+        if metrics.last_applied == metrics.snapshot {
+            return Ok(());
+        }
+        let now_ms = (shared.config.now_ms)();
+        let new_bytes = shared.log_store.bytes_behind(metrics.snapshot.map(|id| id.index));
+        let age_ms = now_ms.saturating_sub(shared.last_snapshot_ms.load(Ordering::Relaxed));
+        if !shared.config.snapshots.is_due(new_bytes, age_ms) {
+            return Ok(());
+        }
+        shared.last_snapshot_ms.store(now_ms, Ordering::Relaxed);
+        shared.raft.trigger().snapshot().await.map_err(raft_failed)
+    }
+
     /// Leaves the quorum and closes the metadata log.
     ///
     /// # Errors
@@ -246,7 +272,8 @@ fn raft_config() -> Result<Arc<Config>, QuorumError> {
         heartbeat_interval: 100,
         election_timeout_min: 300,
         election_timeout_max: 600,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        // By bytes and by time, which openraft does not count.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         enable_pre_vote: Some(true),
         // A leader that comes back begins a new epoch: what it had not synced may have been seen elsewhere.

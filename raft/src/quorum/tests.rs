@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use super::log_store::LogStore;
 use super::state_machine::StateMachine;
 use super::type_config::TypeConfig;
-use super::{METADATA_TOPIC, METADATA_TOPIC_ID, Quorum, QuorumConfig};
+use super::{METADATA_TOPIC, METADATA_TOPIC_ID, Quorum, QuorumConfig, SnapshotPolicy};
 use crate::controller::Propose;
 
 fn open_dir(file_system: &Arc<LosingFileSystem>) -> Arc<LogDir> {
@@ -32,6 +33,7 @@ fn config(file_system: &Arc<LosingFileSystem>) -> QuorumConfig {
         node_id: 1,
         voters: BTreeMap::from([(1, "127.0.0.1:9093".to_owned())]),
         log_dir: open_dir(file_system),
+        snapshots: SnapshotPolicy { max_bytes: 1000, max_age: None },
         now_ms: now(),
     }
 }
@@ -94,11 +96,13 @@ async fn a_quorum_of_one_forms_itself_and_comes_back() {
 async fn a_snapshot_stands_for_the_log_before_it() {
     let file_system = Arc::new(LosingFileSystem::new());
     let (quorum, mut updates) = Quorum::start(config(&file_system), bootstrap()).await.unwrap();
+    quorum.snapshot_if_due().await.unwrap();
+    assert_eq!(quorum.shared.last_snapshot_ms.load(Ordering::Relaxed), now()(), "fewer than 1000 bytes are none");
     for n in 0..50 {
         propose(&quorum, n).await;
         while updates.try_recv().is_ok() {}
     }
-    quorum.shared.raft.trigger().snapshot().await.unwrap();
+    quorum.snapshot_if_due().await.unwrap();
     let wait = quorum.shared.raft.wait(None);
     wait.metrics(|metrics| metrics.snapshot.is_some(), "a snapshot").await.unwrap();
     propose(&quorum, 50).await;
