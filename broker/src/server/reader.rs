@@ -12,7 +12,10 @@ use super::request_memory::{FREE_BYTES, Share};
 use super::{Output, ServerSettings};
 
 pub(super) const SIZE_FIELD: usize = 4;
-const FIRST_READ: usize = 8 * 1024;
+/// Room for a client's first words. Many then stay silent for long, so ten thousand of them should not cost much.
+const FIRST_READ: usize = 512;
+/// With less room than this the buffer is renewed: a read of a few bytes costs as much as one of many.
+const LEAST_ROOM: usize = 4 * 1024;
 /// Buffers are given back when the connection was silent for so long.
 const SHRINK_AFTER: Duration = Duration::from_secs(5);
 /// A buffer of more is given back as soon as it is empty.
@@ -102,8 +105,9 @@ impl Reader {
         let frame = declared_size(&self.input, &settings.frames)?.map_or(0, |size| size + SIZE_FIELD);
         let len = self.input.len();
         if frame <= FREE_BYTES {
-            let room = if self.largest_frame == 0 { FIRST_READ } else { FREE_BYTES };
-            if self.input.capacity() - len < FIRST_READ / 2 {
+            let is_first = self.largest_frame == 0 && len == 0;
+            let (least, room) = if is_first { (FIRST_READ, FIRST_READ) } else { (LEAST_ROOM, FREE_BYTES) };
+            if self.input.capacity() - len < least {
                 self.input.reserve(room);
             }
             return Ok(self.input.capacity() - len);
