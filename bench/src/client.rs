@@ -72,7 +72,7 @@ impl Client {
         R::Response::decode(&mut frame, version)
     }
 
-    /// Creates `topic` and waits until every partition has a leader.
+    /// Creates `topic` and waits until every partition is served.
     pub(crate) fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(String, String)]) -> Result<()> {
         let configs = configs
             .iter()
@@ -93,7 +93,20 @@ impl Client {
                 created.error_message
             );
         }
-        self.await_leaders(topic, usize::try_from(partitions)?)
+        self.await_leaders(topic, usize::try_from(partitions)?)?;
+        (0..partitions).try_for_each(|partition| self.await_service(topic, partition))
+    }
+
+    /// A broker may tell of a leader before that leader has heard of it.
+    fn await_service(&mut self, topic: &str, partition: i32) -> Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.latest_offset(topic, partition) {
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => {}
+                Ok(_) => return Ok(()),
+            }
+        }
     }
 
     fn await_leaders(&mut self, topic: &str, partitions: usize) -> Result<()> {

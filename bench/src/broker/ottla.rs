@@ -22,7 +22,7 @@ impl Ottla {
     /// Builds the release binary of this checkout and returns its path.
     pub(crate) fn build() -> Result<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout")?;
-        let status = Command::new(env!("CARGO"))
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--release", "--package", "ottla"])
             .current_dir(root)
             .status()?;
