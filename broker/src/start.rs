@@ -188,7 +188,7 @@ pub async fn start_quorum(
         snapshots: SnapshotPolicy { max_bytes: settings.snapshot_bytes, max_age: settings.snapshot_interval },
         now_ms: Arc::new(move || clock.now_ms()),
     };
-    let min_in_sync_replicas = settings.static_number("min.insync.replicas");
+    let min_in_sync_replicas = settings.static_min_in_sync_replicas();
     let (quorum, updates) = Quorum::start(config, bootstrap_records(min_in_sync_replicas)).await?;
     let config = ControllerConfig {
         default_partitions: settings.num_partitions,

@@ -155,10 +155,10 @@ impl BrokerConfig {
         Err(ConfigError::invalid("queued.max.request.bytes", self.request_memory_bytes, reason))
     }
 
-    /// The value of a key of type Int as the file and the command line have it.
-    pub fn static_number(&self, name: &'static str) -> i32 {
+    /// The in-sync replicas that a write needs, as the file and the command line have it.
+    pub fn static_min_in_sync_replicas(&self) -> i32 {
         let layers = Layers { file: &self.file, cluster: None, node_id: self.node_id };
-        Keys { layers }.int(name)
+        Keys { layers }.int("min.insync.replicas")
     }
 
     /// The layers over these settings that the cluster has stored.
