@@ -25,6 +25,9 @@ pub const LOG_START_OFFSET_CHECKPOINT: &str = "log-start-offset-checkpoint";
 /// High watermark (exclusive) of each replica.
 pub const HIGH_WATERMARK_CHECKPOINT: &str = "replication-offset-checkpoint";
 
+/// How far each compacted log was cleaned (exclusive).
+pub const CLEANER_OFFSET_CHECKPOINT: &str = "cleaner-offset-checkpoint";
+
 /// An offset for each partition.
 pub type PartitionOffsets = HashMap<TopicPartition, i64>;
 

@@ -1,7 +1,7 @@
 //! What a log is told about its size, age and indexes. Typed, with units; the keys behind it are the broker's business.
 
 /// Settings of one log. Defaults are Kafka's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// Largest segment in bytes.
     pub segment_bytes: u32,
@@ -21,6 +21,25 @@ pub struct LogConfig {
     pub file_delete_delay_ms: i64,
     /// A producer that was silent for so long is forgotten.
     pub producer_id_expiration_ms: i64,
+    /// Of each key only the last record stays.
+    pub compact: bool,
+    /// The share of dirty bytes, from 0 to 1, above which a log is cleaned.
+    pub min_cleanable_dirty_ratio: f64,
+    /// A record is not compacted away before it is so old.
+    pub min_compaction_lag_ms: i64,
+    /// A log with a dirty record that is older is cleaned, however few are dirty; [`i64::MAX`] for never.
+    pub max_compaction_lag_ms: i64,
+    /// How long a tombstone stays after the first cleaning that has met it.
+    pub delete_retention_ms: i64,
+}
+
+impl LogConfig {
+    /// At what age a segment is rolled: what may have to be compacted must not be in the active one any more
+    /// (`LogConfig.maxSegmentMs`).
+    pub fn max_segment_ms(&self) -> i64 {
+        let is_bounded = self.compact && self.max_compaction_lag_ms > 0;
+        if is_bounded { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
 }
 
 impl Default for LogConfig {
@@ -35,6 +54,11 @@ impl Default for LogConfig {
             retention_bytes: None,
             file_delete_delay_ms: 60_000,
             producer_id_expiration_ms: 86_400_000,
+            compact: false,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 86_400_000,
         }
     }
 }

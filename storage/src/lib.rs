@@ -12,6 +12,8 @@
 //! └── …
 //! ```
 //!
+//! A compacted log is rewritten by the [`cleaner`], which leaves gaps in the offsets.
+//!
 //! Offsets of a log, the first inclusive, the others exclusive:
 //!
 //! ```text
@@ -32,6 +34,7 @@
 //! replicas and configuration keys.
 
 pub mod checkpoint;
+pub mod cleaner;
 mod config;
 mod error;
 pub mod file_handles;

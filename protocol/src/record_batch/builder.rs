@@ -149,7 +149,7 @@ fn put_varint(out: &mut BytesMut, value: i32) {
 }
 
 /// Zigzag; of a 32-bit value it gives the bytes of `writeVarint` too.
-fn put_varlong(out: &mut BytesMut, value: i64) {
+pub(super) fn put_varlong(out: &mut impl BufMut, value: i64) {
     let mut rest = (value << 1 ^ value >> 63) as u64;
     while rest >= 0x80 {
         out.put_u8(rest as u8 | 0x80);

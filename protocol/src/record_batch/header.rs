@@ -102,6 +102,11 @@ impl Attributes {
     }
 
     #[must_use]
+    pub fn with_delete_horizon(self, is_set: bool) -> Self {
+        Self(if is_set { self.0 | DELETE_HORIZON_BIT } else { self.0 & !DELETE_HORIZON_BIT })
+    }
+
+    #[must_use]
     pub fn transactional(self) -> Self {
         Self(self.0 | TRANSACTIONAL_BIT)
     }
@@ -208,6 +213,19 @@ impl BatchHeader {
         }
         let last = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
         i32::try_from(last % (i64::from(i32::MAX) + 1)).unwrap_or(i32::MAX)
+    }
+
+    /// From when on tombstones and markers in it may go, in ms since the epoch; `None` before a compaction has said so.
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
+    }
+
+    /// The timestamp of a record of this batch that has `delta`.
+    pub fn record_timestamp(&self, delta: i64) -> i64 {
+        match self.attributes.timestamp_type() {
+            TimestampType::CreateTime => self.base_timestamp.wrapping_add(delta),
+            TimestampType::LogAppendTime => self.max_timestamp,
+        }
     }
 
     pub fn has_producer_id(&self) -> bool {

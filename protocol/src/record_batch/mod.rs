@@ -15,7 +15,9 @@ mod header;
 mod lz4_frame;
 mod rebuild;
 mod record;
+mod retain;
 mod validate;
+mod view;
 
 pub use batches::Batches;
 pub use builder::BatchBuilder;
@@ -25,4 +27,6 @@ pub use header::{
     TimestampType, check_crc, compute_crc,
 };
 pub use record::{Header, Record, RecordError, Records};
+pub use retain::{retain_nothing, retain_records};
 pub use validate::{InvalidBatch, InvalidReason, ProduceRules, ValidatedBatch, expansion_limit, validate};
+pub use view::{RecordView, RecordViews, plain_records};

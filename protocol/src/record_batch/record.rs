@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use bytes::{Buf, Bytes};
 use thiserror::Error;
 
-use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, TimestampType, decompressor};
+use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, decompressor};
 
 /// Bytes that are no record.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -71,6 +71,20 @@ pub(super) struct SliceSource<'a> {
 impl<'a> SliceSource<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, length: bytes.len() }
+    }
+
+    /// What was not taken yet.
+    pub(super) fn remaining(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A size and so many bytes; `None` for a negative size.
+    #[inline]
+    pub(super) fn field(&mut self) -> Result<Option<&'a [u8]>, RecordError> {
+        let Ok(size) = usize::try_from(get_varint(self)?) else { return Ok(None) };
+        let (field, rest) = self.bytes.split_at_checked(size).ok_or(RecordError::PrematureEnd)?;
+        self.bytes = rest;
+        Ok(Some(field))
     }
 }
 
@@ -245,7 +259,7 @@ fn skip_headers(source: &mut impl Source) -> Result<(), RecordError> {
 
 /// Zigzag, at most five bytes (`ByteUtils.readVarint`).
 #[inline]
-fn get_varint(source: &mut impl Source) -> Result<i32, RecordError> {
+pub(super) fn get_varint(source: &mut impl Source) -> Result<i32, RecordError> {
     let mut value = 0u32;
     for shift in [0, 7, 14, 21, 28] {
         let byte = source.byte()?;
@@ -259,7 +273,7 @@ fn get_varint(source: &mut impl Source) -> Result<i32, RecordError> {
 
 /// Zigzag, at most ten bytes (`ByteUtils.readVarlong`).
 #[inline]
-fn get_varlong(source: &mut impl Source) -> Result<i64, RecordError> {
+pub(super) fn get_varlong(source: &mut impl Source) -> Result<i64, RecordError> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let byte = source.byte()?;
@@ -335,18 +349,11 @@ impl Records {
         }
         Ok(Record {
             offset: self.header.base_offset.wrapping_add(i64::from(shape.offset_delta)),
-            timestamp: self.timestamp(shape.timestamp_delta),
+            timestamp: self.header.record_timestamp(shape.timestamp_delta),
             key,
             value,
             headers,
         })
-    }
-
-    fn timestamp(&self, delta: i64) -> i64 {
-        match self.header.attributes.timestamp_type() {
-            TimestampType::CreateTime => self.header.base_timestamp.wrapping_add(delta),
-            TimestampType::LogAppendTime => self.header.max_timestamp,
-        }
     }
 }
 
@@ -409,13 +416,16 @@ impl Source for BytesSource<'_> {
 
 pub(super) fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Bytes, RecordError> {
     let mut out = Vec::new();
-    decompressor(codec, bytes)
-        .map_err(undecodable)?
-        .take(limit as u64 + 1)
-        .read_to_end(&mut out)
-        .map_err(undecodable)?;
+    decompress_into(codec, bytes, limit, &mut out)?;
+    Ok(out.into())
+}
+
+/// Replaces what is in `out` by the decompressed bytes.
+pub(super) fn decompress_into(codec: Codec, bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    out.clear();
+    decompressor(codec, bytes).map_err(undecodable)?.take(limit as u64 + 1).read_to_end(out).map_err(undecodable)?;
     if out.len() > limit {
         return Err(RecordError::Expanded { limit: limit as u64 });
     }
-    Ok(out.into())
+    Ok(())
 }

@@ -195,7 +195,7 @@ impl Log {
             0 => 0,
             most => (self.topic_id.as_u128() as i64 ^ active.base_offset()).rem_euclid(most.saturating_add(1).max(1)),
         };
-        until.saturating_sub(first) > config.segment_ms.saturating_sub(jitter)
+        until.saturating_sub(first) > config.max_segment_ms().saturating_sub(jitter)
     }
 
     /// The folder and the first segment of a log that had none.

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use protocol::record_batch::BatchHeader;
 
+use super::swap::finish_swaps;
 use super::{Loaded, Log, Tail, Writer, lock};
 use crate::error::Error;
 use crate::leader_epoch::LeaderEpochs;
 use crate::log_dir::stray_name;
 use crate::partition_metadata::{self, PartitionMetadataError};
 use crate::producer_state::{ProducerBatch, ProducerStateManager};
-use crate::segment::{Found, Hopper, LOG_SUFFIX, Place, SUFFIXES, Segment, WalkError, base_offset_of};
+use crate::segment::{DELETED_SUFFIX, Found, Hopper, LOG_SUFFIX, Place, SUFFIXES, Segment, WalkError, base_offset_of};
 
 impl Log {
     /// Loads the log unless it is.
@@ -110,20 +111,17 @@ impl Loader<'_> {
     /// The segments in the folder, all closed, by base offset. Cleans up what an interrupted step left.
     fn list_segments(&self) -> io::Result<Vec<Arc<Segment>>> {
         let file_system = self.log.log_dir.file_system();
+        finish_swaps(self.place())?;
         let mut segments = Vec::new();
-        let mut names: Vec<String> = file_system.read_dir(&self.folder)?.into_iter().map(|entry| entry.name).collect();
-        for name in &mut names {
-            let path = self.folder.join(&*name);
-            if name.ends_with(".deleted") {
+        let names: Vec<String> = file_system.read_dir(&self.folder)?.into_iter().map(|entry| entry.name).collect();
+        for name in &names {
+            let path = self.folder.join(name);
+            if name.ends_with(DELETED_SUFFIX) {
                 self.log.log_dir.schedule_deletion(path, 0);
-            } else if name.ends_with(".cleaned") || name.ends_with(".tmp") {
+            } else if name.ends_with(".tmp") {
                 file_system.remove_file(&path)?;
-            } else if let Some(swapped) = name.strip_suffix(".swap").map(str::to_owned) {
-                file_system.rename(&path, &self.folder.join(&swapped))?;
-                *name = swapped;
-            }
-            if let Some(base_offset) = base_offset_of(name, LOG_SUFFIX) {
-                let size = file_system.metadata(&self.folder.join(&*name))?.size;
+            } else if let Some(base_offset) = base_offset_of(name, LOG_SUFFIX) {
+                let size = file_system.metadata(&path)?.size;
                 segments.push(Arc::new(Segment::closed(base_offset, size)));
             }
         }
@@ -151,15 +149,16 @@ impl Loader<'_> {
     fn recover(&self, segments: &mut Vec<Arc<Segment>>, log_start_offset: i64) -> io::Result<Recovered> {
         let recovery_point = self.log.stored.recovery_point.unwrap_or(0).max(log_start_offset);
         let trusted = if self.log.log_dir.was_clean() { i64::MAX } else { recovery_point };
+        let compacted = self.compacted_to().max(trusted);
         // The segment that ends at the recovery point may lack index entries.
         let first = segments.partition_point(|segment| segment.base_offset() < trusted).saturating_sub(1);
         let mut recovered = Recovered { segments: Vec::new(), next_offset: 0, epochs: Vec::new() };
         for at in first..segments.len() {
             let segment = &segments[at];
             let cut = self.recover_segment(segment, trusted, &mut recovered)?;
-            // A tail that never reached the disk leaves no damage, but a hole before the next segment.
+            // A tail that never reached the disk leaves no damage, but a hole before the next segment. So does compaction.
             let next = segments.get(at + 1).map(|next| next.base_offset());
-            let hole = next.is_some_and(|next| next > trusted && next > recovered.next_offset);
+            let hole = next.is_some_and(|next| next > compacted && next > recovered.next_offset);
             let damaged = hole || (cut && next.is_none_or(|next| next > log_start_offset));
             let gone = if damaged { segments.split_off(at + 1) } else { Vec::new() };
             let is_last = at + 1 == segments.len();
@@ -173,6 +172,13 @@ impl Loader<'_> {
         }
         recovered.segments = std::mem::take(segments);
         Ok(recovered)
+    }
+
+    /// Below this offset (exclusive) a segment may end before the next one begins. Cleaned segments of our own lie below the
+    /// recovery point; of Kafka's only the cleaner's checkpoint is sure to know, and that comes after the swap.
+    fn compacted_to(&self) -> i64 {
+        let cleaned = self.log.log_dir.cleaner_offset(&self.log.partition).unwrap_or(0);
+        if self.log.config().compact { i64::MAX } else { cleaned }
     }
 
     /// Returns whether the segment was cut.
@@ -363,6 +369,8 @@ impl Loader<'_> {
         let tail = Tail { end_offset: log_end_offset, segment_base_offset, position };
         Loaded {
             folder: self.folder.clone(),
+            structure: Mutex::new(()),
+            truncations: AtomicU64::new(0),
             writer: Mutex::new(Writer { producers, bytes_since_snapshot: 0 }),
             segments: RwLock::new(segments),
             tail: Mutex::new(tail),

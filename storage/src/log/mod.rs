@@ -1,27 +1,30 @@
 //! One replica's log: segments in a row, what producers wrote last, which leader epoch began where.
 //! Source: `UnifiedLog`, `LocalLog`.
 //!
-//! Locks, in the order in which they may be taken: `load` → `flush` → `writer` → `segments` → `tail`. Readers take the
-//! last two for a moment each and never wait for a write.
+//! Locks, in the order in which they may be taken: `load` → `structure` → `flush` → `writer` → `segments` → `tail`. Readers
+//! take the last two for a moment each and never wait for a write.
 
 mod append;
+mod compact;
 mod flush;
 mod load;
 mod lookup;
 mod read;
 mod retention;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod truncate;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use protocol::ids::{TopicPartition, Uuid};
 
 pub use append::Appended;
+pub(crate) use compact::Compaction;
 pub use lookup::TimestampOffset;
 pub use read::{ReadLimits, Region};
 
@@ -60,6 +63,10 @@ pub struct Offsets {
 /// What is in memory of a log that has been used.
 struct Loaded {
     folder: PathBuf,
+    /// Serialises what takes segments out of the log or changes closed ones. Appends add one at the end without it.
+    structure: Mutex<()>,
+    /// How often the log was truncated.
+    truncations: AtomicU64,
     writer: Mutex<Writer>,
     /// By base offset; the last one is active. Empty until the first append to a new log.
     segments: RwLock<Vec<Arc<Segment>>>,
@@ -225,6 +232,7 @@ impl Log {
             return Ok(());
         }
         self.log_dir.unregister(&self.partition);
+        let _structure = self.loaded.get().map(|loaded| lock(&loaded.structure));
         let _writer = self.loaded.get().map(|loaded| lock(&loaded.writer));
         if let Some(loaded) = self.loaded.get() {
             loaded.segments().iter().for_each(|segment| segment.release());

@@ -10,7 +10,7 @@ use crate::config::LogConfig;
 use crate::error::Error;
 use crate::file_system::with_suffix;
 use crate::producer_state::snapshot_path;
-use crate::segment::{SUFFIXES, Segment};
+use crate::segment::{DELETED_SUFFIX, LOG_SUFFIX, Segment};
 
 /// What is known of a segment when retention looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +89,7 @@ impl Log {
     /// A failing disk.
     pub fn delete_old_segments(&self, high_watermark: i64, now_ms: i64) -> Result<usize, Error> {
         let loaded = self.loaded()?;
+        let _structure = lock(&loaded.structure);
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;
         let candidates = self.candidates(loaded)?;
@@ -128,11 +129,11 @@ impl Log {
     }
 
     /// A segment whose records have no timestamps is as old as its file (`LogSegment.largestTimestamp`).
-    fn age_of(&self, loaded: &Loaded, segment: &Segment) -> io::Result<i64> {
+    pub(super) fn age_of(&self, loaded: &Loaded, segment: &Segment) -> io::Result<i64> {
         let place = self.place(loaded);
         match segment.max_timestamp(place)? {
             timestamp if timestamp >= 0 => Ok(timestamp),
-            _ => Ok(place.file_system().metadata(&place.path(segment.base_offset(), SUFFIXES[0]))?.modified_ms),
+            _ => Ok(place.file_system().metadata(&place.path(segment.base_offset(), LOG_SUFFIX))?.modified_ms),
         }
     }
 
@@ -158,19 +159,17 @@ impl Log {
         let place = self.place(loaded);
         let due_ms = now_ms.saturating_add(self.config().file_delete_delay_ms);
         for segment in dropped {
-            segment.release();
-            let mut paths: Vec<_> = SUFFIXES.iter().map(|suffix| place.path(segment.base_offset(), suffix)).collect();
+            let mut deleted = segment.retire(place)?;
             if writer.producers.forget_snapshot(segment.base_offset()) {
-                paths.push(snapshot_path(place.folder, segment.base_offset()));
-            }
-            for path in paths {
-                let deleted = with_suffix(&path, ".deleted");
-                match place.file_system().rename(&path, &deleted) {
-                    Ok(()) => self.log_dir.schedule_deletion(deleted, due_ms),
+                let path = snapshot_path(place.folder, segment.base_offset());
+                let renamed = with_suffix(&path, DELETED_SUFFIX);
+                match place.file_system().rename(&path, &renamed) {
+                    Ok(()) => deleted.push(renamed),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }
+            deleted.into_iter().for_each(|path| self.log_dir.schedule_deletion(path, due_ms));
         }
         place.file_system().sync_dir(place.folder)
     }

@@ -24,6 +24,8 @@ impl Log {
             self.truncate_fully_and_start_at(offset.max(0), now_ms)?;
             return Ok(offset.max(0));
         }
+        let _structure = lock(&loaded.structure);
+        loaded.truncations.fetch_add(1, Ordering::AcqRel);
         let _flush = lock(&loaded.flush);
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;
@@ -38,9 +40,10 @@ impl Log {
     }
 
     /// On disk too, and before anything is cut: what is half cut, and what is appended there later, must not be taken for
-    /// flushed after a crash.
+    /// flushed, or for cleaned, after a crash.
     fn lower_recovery_point(&self, loaded: &Loaded, offset: i64) -> Result<(), Error> {
         loaded.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.log_dir.lower_cleaner_offset(&self.partition, offset)?;
         Ok(self.log_dir.lower_recovery_point(&self.partition, offset)?)
     }
 
@@ -108,6 +111,8 @@ impl Log {
     /// A failing disk.
     pub fn truncate_fully_and_start_at(&self, offset: i64, now_ms: i64) -> Result<(), Error> {
         let loaded = self.loaded()?;
+        let _structure = lock(&loaded.structure);
+        loaded.truncations.fetch_add(1, Ordering::AcqRel);
         let _flush = lock(&loaded.flush);
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;

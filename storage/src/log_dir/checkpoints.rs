@@ -4,14 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
-use std::sync::{PoisonError, Weak};
+use std::sync::{MutexGuard, PoisonError, Weak};
 
 use protocol::ids::TopicPartition;
 
 use super::{Folder, LogDir, Offline};
 use crate::checkpoint::{
-    HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets, RECOVERY_POINT_CHECKPOINT, read_offsets,
-    write_offsets,
+    CLEANER_OFFSET_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets,
+    RECOVERY_POINT_CHECKPOINT, read_offsets, write_offsets,
 };
 use crate::file_system::FileSystem;
 
@@ -46,6 +46,14 @@ pub(super) struct Logs {
     pub(super) stored: HashMap<TopicPartition, StoredOffsets>,
 }
 
+/// How far the logs here were cleaned.
+#[derive(Default)]
+pub(super) struct CleanerOffsets {
+    offsets: PartitionOffsets,
+    /// The file names a log that is gone.
+    has_stale: bool,
+}
+
 pub(super) struct OpenLog {
     log: Weak<dyn CheckpointedLog>,
     /// The recovery point in the file, or what may be in it when a write was interrupted.
@@ -67,6 +75,9 @@ impl LogDir {
         let mut logs = self.lock_logs();
         logs.open.remove(partition);
         logs.stored.remove(partition);
+        drop(logs);
+        let mut cleaner = self.lock_cleaner_offsets();
+        cleaner.has_stale |= cleaner.offsets.remove(partition).is_some();
     }
 
     /// Writes the recovery points and log start offsets of all logs here (`recovery-point-offset-checkpoint`,
@@ -78,6 +89,47 @@ impl LogDir {
         self.check_online()?;
         let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.replace_checkpoints()
+    }
+
+    /// How far that log was cleaned (exclusive); `None` if it never was.
+    pub fn cleaner_offset(&self, partition: &TopicPartition) -> Option<i64> {
+        self.lock_cleaner_offsets().offsets.get(partition).copied()
+    }
+
+    /// Notes how far a log was cleaned (exclusive), durably (`cleaner-offset-checkpoint`).
+    ///
+    /// # Errors
+    /// [`Offline`] when that fails, or the directory was offline before.
+    pub fn set_cleaner_offset(&self, partition: &TopicPartition, offset: i64) -> Result<(), Offline> {
+        self.check_online()?;
+        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = self.lock_logs().open.contains_key(partition);
+        // A deletion took it out of the file, and must not be undone.
+        if is_open {
+            self.lock_cleaner_offsets().offsets.insert(partition.clone(), offset);
+        }
+        self.write_cleaner_offsets()
+    }
+
+    /// Makes sure that a log does not count as cleaned above `offset`, to which it is truncated: what is appended there next
+    /// is dirty.
+    ///
+    /// # Errors
+    /// [`Offline`] when that fails, or the directory was offline before.
+    pub fn lower_cleaner_offset(&self, partition: &TopicPartition, offset: i64) -> Result<(), Offline> {
+        if self.cleaner_offset(partition) > Some(offset) { self.set_cleaner_offset(partition, offset) } else { Ok(()) }
+    }
+
+    /// Makes sure that the recovery point in the file is at least `recovery_point`, up to which the log was flushed. Costs a
+    /// write only where the file is behind.
+    ///
+    /// # Errors
+    /// [`Offline`] when that fails, or the directory was offline before.
+    pub fn raise_recovery_point(&self, partition: &TopicPartition, recovery_point: i64) -> Result<(), Offline> {
+        self.check_online()?;
+        let _writer = self.checkpoint_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.lock_logs().open.get(partition).map(|open| open.written_recovery_point);
+        if written < Some(recovery_point) { self.replace_checkpoints() } else { Ok(()) }
     }
 
     /// Makes sure that the recovery point in the file is not above `recovery_point`, to which the log was truncated: what
@@ -124,7 +176,23 @@ impl LogDir {
         note(i64::max);
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)?;
         note(|_, written| written);
-        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT, &log_start_offsets)
+        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT, &log_start_offsets)?;
+        let has_stale = self.lock_cleaner_offsets().has_stale;
+        if has_stale { self.write_cleaner_offsets() } else { Ok(()) }
+    }
+
+    /// To be called with the writer's lock held.
+    fn write_cleaner_offsets(&self) -> Result<(), Offline> {
+        let offsets = {
+            let mut cleaner = self.lock_cleaner_offsets();
+            cleaner.has_stale = false;
+            cleaner.offsets.clone()
+        };
+        self.write_checkpoint(CLEANER_OFFSET_CHECKPOINT, &offsets)
+    }
+
+    fn lock_cleaner_offsets(&self) -> MutexGuard<'_, CleanerOffsets> {
+        self.cleaner_offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn collect_checkpoints(&self) -> (PartitionOffsets, PartitionOffsets) {
@@ -167,11 +235,7 @@ pub(super) fn load_stored(
     path: &Path,
     folders: &[(String, Folder)],
 ) -> io::Result<HashMap<TopicPartition, StoredOffsets>> {
-    let partition_of = |(_, folder): &(String, Folder)| match folder {
-        Folder::Partition(partition) => Some(partition.clone()),
-        _ => None,
-    };
-    let present: HashSet<TopicPartition> = folders.iter().filter_map(partition_of).collect();
+    let present = partitions_of(folders);
     let mut stored: HashMap<TopicPartition, StoredOffsets> = HashMap::new();
     for (partition, offset) in read_offsets(file_system, &path.join(RECOVERY_POINT_CHECKPOINT))?.unwrap_or_default() {
         if present.contains(&partition) {
@@ -184,4 +248,26 @@ pub(super) fn load_stored(
         }
     }
     Ok(stored)
+}
+
+/// How far the partitions that have a folder were cleaned.
+pub(super) fn load_cleaner_offsets(
+    file_system: &dyn FileSystem,
+    path: &Path,
+    folders: &[(String, Folder)],
+) -> io::Result<CleanerOffsets> {
+    let present = partitions_of(folders);
+    let mut offsets = read_offsets(file_system, &path.join(CLEANER_OFFSET_CHECKPOINT))?.unwrap_or_default();
+    let count = offsets.len();
+    offsets.retain(|partition, _| present.contains(partition));
+    let has_stale = offsets.len() < count;
+    Ok(CleanerOffsets { offsets, has_stale })
+}
+
+fn partitions_of(folders: &[(String, Folder)]) -> HashSet<TopicPartition> {
+    let partition_of = |(_, folder): &(String, Folder)| match folder {
+        Folder::Partition(partition) => Some(partition.clone()),
+        _ => None,
+    };
+    folders.iter().filter_map(partition_of).collect()
 }

@@ -25,7 +25,7 @@ pub use folder::{Folder, deleted_name, future_name, stray_name};
 pub use offline::Offline;
 pub use set::LogDirs;
 
-use self::checkpoints::{Logs, load_stored};
+use self::checkpoints::{CleanerOffsets, Logs, load_cleaner_offsets, load_stored};
 use self::deletion::Deletions;
 use self::offline::Failure;
 use crate::file_handles::FileHandles;
@@ -99,6 +99,7 @@ pub struct LogDir {
     last_shutdown: LastShutdown,
     meta_properties: Mutex<Option<MetaProperties>>,
     logs: Mutex<Logs>,
+    cleaner_offsets: Mutex<CleanerOffsets>,
     /// Serialises writers of one checkpoint file.
     checkpoint_writer: Mutex<()>,
     deletions: Mutex<Deletions>,
@@ -123,7 +124,9 @@ impl LogDir {
         let meta_properties = MetaProperties::load(file_system, path)?;
         let last_shutdown = clean_shutdown::take(file_system, path).map_err(failed("clean-shutdown marker"))?;
         let folders = list_folders(file_system, path).map_err(failed("cannot be listed"))?;
-        let stored = load_stored(file_system, path, &folders).map_err(failed("checkpoints cannot be read"))?;
+        let unreadable = "checkpoints cannot be read";
+        let stored = load_stored(file_system, path, &folders).map_err(failed(unreadable))?;
+        let cleaner_offsets = load_cleaner_offsets(file_system, path, &folders).map_err(failed(unreadable))?;
         let log_dir = Self {
             path: path.to_owned(),
             handles: Arc::clone(&options.handles),
@@ -131,6 +134,7 @@ impl LogDir {
             last_shutdown,
             meta_properties: Mutex::new(meta_properties),
             logs: Mutex::new(Logs { open: HashMap::new(), stored }),
+            cleaner_offsets: Mutex::new(cleaner_offsets),
             checkpoint_writer: Mutex::new(()),
             deletions: Mutex::new(Deletions::default()),
             failure: Failure::default(),

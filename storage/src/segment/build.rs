@@ -5,7 +5,7 @@ use std::io;
 use protocol::record_batch::{BatchError, BatchHeader, HEADER_SIZE, check_crc};
 
 use super::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX};
-use crate::file_system::{File, OpenMode, read_full};
+use crate::file_system::{File, OpenMode, read_full, with_suffix};
 use crate::index::mmap::MapSlot;
 use crate::index::{ActiveIndex, Index, IndexedBatch, OffsetEntry, OffsetIndex, TimeIndex};
 
@@ -100,6 +100,9 @@ impl Segment {
 
     /// Makes both index files again from the batches.
     pub(super) fn rebuild_index(&self, place: Place<'_>) -> io::Result<()> {
+        if self.is_retired() {
+            return Ok(());
+        }
         let interval = 4096;
         let mut index = ActiveIndex::default();
         let end =
@@ -111,8 +114,13 @@ impl Segment {
         }
         index.add_time_entry();
         let (offsets, times) = index.take_unstored();
+        let names = self.names();
+        if names.retired_log().is_some() {
+            return Ok(());
+        }
         for (suffix, bytes) in [(INDEX_SUFFIX, offsets.bytes), (TIME_INDEX_SUFFIX, times.bytes)] {
-            place.file_system().write_atomic(&place.path(self.base_offset, suffix), &bytes)?;
+            let path = with_suffix(&place.path(self.base_offset, suffix), names.indexes);
+            place.file_system().write_atomic(&path, &bytes)?;
         }
         self.offset_map.close();
         self.time_map.close();

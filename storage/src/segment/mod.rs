@@ -3,25 +3,28 @@
 //! Only whole batches count: [`Segment::size`] is where the last one ends, whatever the file holds behind it.
 
 mod build;
+mod names;
 mod search;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use names::Names;
+pub(crate) use names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX};
 pub(crate) use search::{Found, Hopper, WalkError};
 
 use crate::file_handles::{FileHandles, FileSlot};
-use crate::file_system::{File, FileSystem, OpenMode};
+use crate::file_system::{File, FileSystem, OpenMode, with_suffix};
 use crate::index::mmap::{IndexMaps, MapSlot};
 use crate::index::{ActiveIndex, Index, TimeEntry, TimeIndex, Unstored, entry};
 use crate::log_dir::LogDir;
 
 /// Suffixes of a segment's files.
 pub(crate) const LOG_SUFFIX: &str = "log";
-const INDEX_SUFFIX: &str = "index";
-const TIME_INDEX_SUFFIX: &str = "timeindex";
+pub(crate) const INDEX_SUFFIX: &str = "index";
+pub(crate) const TIME_INDEX_SUFFIX: &str = "timeindex";
 pub(crate) const TXN_INDEX_SUFFIX: &str = "txnindex";
 /// All files of a segment, the log first: what is deleted is first of all no log any more.
 pub(crate) const SUFFIXES: [&str; 4] = [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
@@ -45,7 +48,7 @@ impl Place<'_> {
         self.log_dir.file_system()
     }
 
-    fn handles(&self) -> &Arc<FileHandles> {
+    pub(crate) fn handles(&self) -> &Arc<FileHandles> {
         self.log_dir.handles()
     }
 
@@ -76,6 +79,7 @@ pub(crate) struct Segment {
     log: FileSlot,
     offset_map: MapSlot,
     time_map: MapSlot,
+    names: RwLock<Names>,
     /// `Some` while the segment is active.
     index: Mutex<Option<ActiveIndex>>,
     /// The index files of a closed segment hold all entries, on disk.
@@ -94,9 +98,17 @@ impl Segment {
             log: FileSlot::default(),
             offset_map: MapSlot::default(),
             time_map: MapSlot::default(),
+            names: RwLock::default(),
             index: Mutex::new(None),
             index_synced: AtomicBool::new(true),
         }
+    }
+
+    /// A segment that the cleaner made, on disk under names that say so.
+    pub(crate) fn cleaned(base_offset: i64, size: u64, max_timestamp: i64) -> Self {
+        let segment = Self::closed(base_offset, size);
+        segment.max_timestamp.store(max_timestamp, Ordering::Relaxed);
+        Self { names: RwLock::new(Names::all(CLEANED_SUFFIX)), ..segment }
     }
 
     /// Creates the files of an empty active segment. What a crash left under the names is emptied.
@@ -137,7 +149,11 @@ impl Segment {
 
     /// The `.log` file, opened when it is not.
     pub(crate) fn log_file(&self, place: Place<'_>) -> io::Result<Arc<dyn File>> {
-        let path = || place.path(self.base_offset, LOG_SUFFIX);
+        let names = self.names();
+        if let Some(file) = names.retired_log() {
+            return Ok(Arc::clone(file));
+        }
+        let path = || with_suffix(&place.path(self.base_offset, LOG_SUFFIX), names.log);
         place.handles().get(&self.log, path, OpenMode::ReadWrite)
     }
 
@@ -168,8 +184,13 @@ impl Segment {
         if self.lock_index().is_some() || self.index_synced.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        let names = self.names();
+        if names.retired_log().is_some() {
+            return Ok(());
+        }
         for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-            place.file_system().open(&place.path(self.base_offset, suffix), OpenMode::ReadWrite)?.sync_data()?;
+            let path = with_suffix(&place.path(self.base_offset, suffix), names.indexes);
+            place.file_system().open(&path, OpenMode::ReadWrite)?.sync_data()?;
         }
         Ok(())
     }
@@ -225,7 +246,9 @@ impl Segment {
         if known != UNKNOWN {
             return Ok(known);
         }
-        let timestamp = self.last_time_entry(place)?.map_or(-1, |entry| entry.timestamp);
+        let entry = self.last_time_entry(place)?;
+        let timestamp =
+            if self.is_retired() { self.walk_to_max_timestamp(place)? } else { entry.map_or(-1, |e| e.timestamp) };
         self.max_timestamp.store(timestamp, Ordering::Relaxed);
         Ok(timestamp)
     }
@@ -253,14 +276,26 @@ impl Segment {
         suffix: &str,
         look_up: impl Fn(&[u8]) -> R,
     ) -> io::Result<R> {
-        let path = || place.path(self.base_offset, suffix);
-        match place.maps().read(slot, path, &look_up) {
+        let read = |look_up: &dyn Fn(&[u8]) -> R| {
+            let names = self.names();
+            // The indexes of a retired segment may be gone: nothing in them is the same as no entry.
+            if names.retired_log().is_some() {
+                return Ok(look_up(&[]));
+            }
+            let path = || with_suffix(&place.path(self.base_offset, suffix), names.indexes);
+            place.maps().read(slot, path, look_up)
+        };
+        match read(&look_up) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.rebuild_index(place)?;
-                place.maps().read(slot, path, look_up)
+                read(&look_up)
             }
             result => result,
         }
+    }
+
+    fn names(&self) -> RwLockReadGuard<'_, Names> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_index(&self) -> MutexGuard<'_, Option<ActiveIndex>> {

@@ -143,6 +143,22 @@ impl Segment {
         Ok(bytes)
     }
 
+    /// The largest timestamp by the headers of all batches; −1 without any.
+    pub(super) fn walk_to_max_timestamp(&self, place: Place<'_>) -> io::Result<i64> {
+        let file = self.log_file(place)?;
+        let mut hopper = Hopper::new(&*file, 0, self.size());
+        let mut largest = -1;
+        while let Some(found) = hopper.next()? {
+            largest = largest.max(found.header.max_timestamp);
+        }
+        Ok(largest)
+    }
+
+    /// The first batch; `None` in an empty segment.
+    pub(crate) fn first_batch(&self, place: Place<'_>) -> Result<Option<Found>, WalkError> {
+        Hopper::new(&*self.log_file(place)?, 0, self.size()).next()
+    }
+
     /// Where to begin to look for `offset`. An entry from a file is checked against the batch it names; if they disagree
     /// a closed index is made again.
     fn floor_position_of(&self, place: Place<'_>, offset: i64, end: u64) -> io::Result<u64> {
@@ -179,6 +195,9 @@ impl Segment {
             let Some(entry) = self.read_offsets(place, &floor)? else { return Ok(0) };
             if self.entry_is_true(place, entry, end)? {
                 return Ok(u64::from(entry.position));
+            }
+            if self.is_retired() {
+                break;
             }
             tracing::warn!(
                 base_offset = self.base_offset,
@@ -247,6 +266,9 @@ impl Segment {
             let Some(entry) = self.read_times(place, &look_up)? else { return Ok(None) };
             if self.time_is_true(place, entry)? {
                 return Ok(Some(entry));
+            }
+            if self.is_retired() {
+                break;
             }
             tracing::warn!(base_offset = self.base_offset, ?entry, "time index disagrees with the log, rebuilding it");
             self.rebuild_index(place)?;
