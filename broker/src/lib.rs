@@ -108,6 +108,7 @@ impl Broker {
         tasks::session_check(&mut tasks, &services);
         tasks::metadata_snapshots(&mut tasks, &services);
         tasks::log_upkeep(&mut tasks, &services);
+        tasks::log_cleaner(&mut tasks, &services);
         report_failures(&services, &metadata_dir, &failure);
         let stop_servers = watch::Sender::new(false);
         let servers = serve(&services, bound.listeners, &stop_servers);

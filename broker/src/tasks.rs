@@ -11,6 +11,8 @@ use raft::image::Update;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::config::CleanerSettings;
+use crate::replica::LogCleaner;
 use crate::services::Services;
 
 /// How often this broker tells the controller that it lives (`broker.heartbeat.interval.ms`).
@@ -201,4 +203,41 @@ pub fn log_upkeep(tasks: &mut Tasks, services: &Arc<Services>) {
             let _ = log_dir.delete_step(clock.now_ms());
         }
     });
+}
+
+/// Compacts logs, as many at a time as there are threads; the settings may change while it does.
+pub fn log_cleaner(tasks: &mut Tasks, services: &Arc<Services>) {
+    let of = Arc::clone(services);
+    let settings_now = move || of.settings.cleaner(of.metadata.image().configs());
+    if !settings_now().is_enabled {
+        return;
+    }
+    let cleaner = Arc::new(LogCleaner::new(Arc::clone(&services.replicas), services.clock));
+    let mut stop = tasks.stop_signal();
+    tasks.spawn("log-cleaner", async move {
+        let mut running = JoinSet::new();
+        let mut is_running = true;
+        while is_running {
+            let settings = settings_now();
+            while running.len() < settings.threads {
+                let (cleaner, stop) = (Arc::clone(&cleaner), stop.clone());
+                running.spawn_blocking(move || clean_dirtiest(&cleaner, &settings, &stop));
+            }
+            is_running = match running.join_next().await {
+                Some(Ok(true)) => !*stop.borrow(),
+                // There was nothing to clean, or no thread to clean with.
+                _ => goes_on(&mut stop, settings.backoff).await,
+            };
+        }
+        while running.join_next().await.is_some() {}
+    });
+}
+
+/// One round of one thread, which waits where it is throttled.
+fn clean_dirtiest(cleaner: &LogCleaner, settings: &CleanerSettings, stop: &watch::Receiver<bool>) -> bool {
+    let runtime = tokio::runtime::Handle::current();
+    cleaner.clean_dirtiest(settings, &|delay| {
+        let is_stopped = *stop.borrow();
+        !is_stopped && (delay.is_zero() || runtime.block_on(goes_on(&mut stop.clone(), delay)))
+    })
 }

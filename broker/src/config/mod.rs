@@ -1,5 +1,6 @@
 //! The broker's settings: keys and their rows, files and their syntax, and the typed result.
 
+mod cleaner;
 pub mod definitions;
 mod layers;
 mod listeners;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use raft::image::{Configs, Image};
 
+pub use cleaner::CleanerSettings;
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
 pub use value::{ConfigError, HIDDEN, Value};
@@ -112,6 +114,7 @@ impl BrokerConfig {
         };
         let node_id = keys.node_id()?;
         keys.check_voters(node_id)?;
+        keys.check_cleaner()?;
         let settings = Self {
             node_id,
             cluster_id: keys.text("cluster.id"),

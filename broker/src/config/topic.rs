@@ -129,6 +129,11 @@ impl<'a> TopicValues<'a> {
                 .layers
                 .value("producer.id.expiration.ms")
                 .map_or(LogConfig::default().producer_id_expiration_ms, |(_, value)| value.number()),
+            compact: self.has_policy("compact"),
+            min_cleanable_dirty_ratio: self.named("min.cleanable.dirty.ratio").double(),
+            min_compaction_lag_ms: self.number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: self.number("max.compaction.lag.ms"),
+            delete_retention_ms: self.number("delete.retention.ms"),
         }
     }
 

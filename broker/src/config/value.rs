@@ -76,6 +76,11 @@ impl Value {
         if let Self::Number(number) = self { *number } else { 0 }
     }
 
+    /// The number of a key of type Double, else 0.
+    pub fn double(&self) -> f64 {
+        if let Self::Double(number) = self { *number } else { 0.0 }
+    }
+
     /// The truth of a key of type Boolean, else false.
     pub fn is_true(&self) -> bool {
         matches!(self, Self::Boolean(true))

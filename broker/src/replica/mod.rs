@@ -1,6 +1,7 @@
 //! The replicas that this broker holds: what the cluster's metadata says they are, and their logs.
 //! Source: `ReplicaManager`.
 
+mod cleaner;
 mod flusher;
 mod loading;
 mod partition;
@@ -9,6 +10,7 @@ mod stall;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod wait;
 
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use raft::image::{Image, PartitionImage, TopicImage, Update};
 use storage::log_dir::Offline;
 use storage::{Log, LogDir, LogDirs, partition_metadata};
 
+pub use cleaner::LogCleaner;
 pub use flusher::Flusher;
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use stall::{Stall, blocking};

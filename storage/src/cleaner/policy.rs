@@ -67,8 +67,9 @@ pub(crate) fn assess<T: Timestamps>(
 ) -> Result<Option<Cleanable>, T::Error> {
     let Some(((active, _), closed)) = facts.segments.split_last() else { return Ok(None) };
     let (first_dirty_offset, is_reset) = first_dirty(facts);
-    let dirty = floor(closed, first_dirty_offset)..closed.len();
-    let dirty = if first_dirty_offset > *active { closed.len()..closed.len() } else { dirty };
+    let first_dirty_segment =
+        if first_dirty_offset >= *active { closed.len() } else { floor(closed, first_dirty_offset) };
+    let dirty = first_dirty_segment..closed.len();
     let mut limit = facts.last_stable_offset.min(*active);
     if config.min_compaction_lag_ms > 0 {
         for at in dirty.clone() {
@@ -83,7 +84,8 @@ pub(crate) fn assess<T: Timestamps>(
     let first_uncleanable_offset = closed.get(first_uncleanable).map_or(*active, |(base_offset, _)| *base_offset);
     let bytes = |segments: &[(i64, u64)]| segments.iter().map(|(_, size)| size).sum();
     let clean = closed.partition_point(|(base_offset, _)| *base_offset < first_dirty_offset);
-    let first_cleanable = dirty.start.min(first_uncleanable);
+    let is_clean = first_dirty_offset >= first_uncleanable_offset;
+    let first_cleanable = if is_clean { first_uncleanable } else { dirty.start };
     Ok(Some(Cleanable {
         first_dirty_offset,
         first_uncleanable_offset,
@@ -180,8 +182,12 @@ mod tests {
         assert_eq!(range(at(cleaned, &config(), 0)), (20, 40, 200, 200));
         let inside = LogFacts { checkpoint: Some(25), ..facts() };
         assert_eq!(range(at(inside, &config(), 0)), (25, 40, 300, 200), "a segment may count on both sides");
-        let all = LogFacts { checkpoint: Some(45), ..facts() };
-        assert_eq!(range(at(all, &config(), 0)), (45, 40, 400, 0));
+        for checkpoint in [40, 45] {
+            let all = LogFacts { checkpoint: Some(checkpoint), ..facts() };
+            assert_eq!(range(at(all, &config(), 0)), (checkpoint, 40, 400, 0));
+        }
+        let unstable = LogFacts { checkpoint: Some(25), last_stable_offset: 27, ..facts() };
+        assert_eq!(range(at(unstable, &config(), 0)), (25, 20, 300, 0));
         let Ok(none) = assess(&LogFacts { segments: &[], ..facts() }, &config(), &Seconds, 0);
         assert_eq!(none, None);
     }

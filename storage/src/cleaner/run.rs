@@ -89,7 +89,7 @@ impl Run<'_> {
         let segments = self.compaction.segments.clone();
         let first = segments.partition_point(|segment| segment.base_offset() <= start).saturating_sub(1);
         for (at, segment) in segments.iter().enumerate().skip(first) {
-            let from = self.log.position_of(segment, start)?;
+            let from = self.log.position_of(&self.compaction, segment, start)?;
             match self.read(segment, from..segment.size(), &mut builder) {
                 Ok(()) => {}
                 Err(Step::Full) => break,
@@ -203,7 +203,7 @@ impl Run<'_> {
             VisitError::Read(ReadError::Io(error)) => failed("reading a segment", error),
             VisitError::Read(ReadError::Stopped) => Step::Failed(CleanError::Aborted),
             VisitError::Read(ReadError::Corrupt { position, source }) => {
-                Step::Failed(Error::Corrupt { base_offset, position, source }.into())
+                Step::Failed(self.log.compaction_corrupt(&self.compaction, base_offset, position, source))
             }
             VisitError::Rewrite(source) => Step::Failed(CleanError::Rewrite { base_offset, source }),
             VisitError::Write(error) => failed("writing a cleaned segment", error),

@@ -6,12 +6,14 @@ use std::ops::{Range, RangeTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use protocol::record_batch::BatchError;
+
 use super::{Loaded, Log, lock};
 use crate::cleaner::policy::{LogFacts, Timestamps, assess};
 use crate::cleaner::{CleanError, Cleanable, GroupCandidate, LastRecord, touching};
 use crate::error::Error;
 use crate::index::txn_index::{AbortedTxn, TxnIndex, TxnIndexError};
-use crate::segment::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
+use crate::segment::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, WalkError};
 
 /// The segments of a cleaning as they were when it began.
 pub(crate) struct Compaction {
@@ -61,7 +63,7 @@ impl Log {
         }
         let loaded = self.loaded()?;
         self.log_dir.check_online()?;
-        let _structure = lock(&loaded.structure);
+        let _structure = self.lock_structure(loaded)?;
         let segments = loaded.segments();
         let sizes: Vec<_> = segments.iter().map(|segment| (segment.base_offset(), segment.size())).collect();
         let offsets = loaded.offsets();
@@ -90,7 +92,7 @@ impl Log {
     pub(crate) fn begin_compaction(&self, end_offset: i64) -> Result<Compaction, CleanError> {
         self.flush()?;
         let loaded = self.loaded()?;
-        let _structure = lock(&loaded.structure);
+        let _structure = self.lock_structure(loaded)?;
         let mut segments = loaded.segments();
         segments.pop();
         segments.truncate(segments.partition_point(|segment| segment.base_offset() < end_offset));
@@ -126,13 +128,35 @@ impl Log {
     }
 
     /// Where to read on in `segment` for offsets from `offset` on.
-    pub(crate) fn position_of(&self, segment: &Segment, offset: i64) -> Result<u64, CleanError> {
+    pub(crate) fn position_of(
+        &self,
+        compaction: &Compaction,
+        segment: &Segment,
+        offset: i64,
+    ) -> Result<u64, CleanError> {
         if offset <= segment.base_offset() {
             return Ok(0);
         }
         let size = segment.size();
-        let found = self.walked(segment, segment.find_offset(self.compaction_place()?, offset, size))?;
-        Ok(found.map_or(size, |found| found.position))
+        match segment.find_offset(self.compaction_place()?, offset, size) {
+            Ok(found) => Ok(found.map_or(size, |found| found.position)),
+            Err(WalkError::Io(error)) => Err(self.compaction_failed(compaction, "reading a segment", error)),
+            Err(WalkError::Corrupt { position, source }) => {
+                Err(self.compaction_corrupt(compaction, segment.base_offset(), position, source))
+            }
+        }
+    }
+
+    /// What damaged bytes mean: nothing if they are cut off.
+    pub(crate) fn compaction_corrupt(
+        &self,
+        compaction: &Compaction,
+        base_offset: i64,
+        position: u64,
+        source: BatchError,
+    ) -> CleanError {
+        let corrupt = Error::Corrupt { base_offset, position, source };
+        if self.is_unchanged(compaction) { corrupt.into() } else { CleanError::Aborted }
     }
 
     /// What counts when the first `range` of the segments are grouped.

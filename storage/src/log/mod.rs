@@ -258,6 +258,12 @@ impl Log {
         }
     }
 
+    /// Keeps the segments as they are but for appends; fails if the log was deleted meanwhile, whose files have other names.
+    fn lock_structure<'a>(&self, loaded: &'a Loaded) -> Result<MutexGuard<'a, ()>, Error> {
+        let structure = lock(&loaded.structure);
+        if self.deleted.load(Ordering::Acquire) { Err(Error::Deleted) } else { Ok(structure) }
+    }
+
     fn place<'a>(&'a self, loaded: &'a Loaded) -> Place<'a> {
         Place { log_dir: &self.log_dir, folder: &loaded.folder }
     }

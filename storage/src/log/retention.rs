@@ -89,7 +89,7 @@ impl Log {
     /// A failing disk.
     pub fn delete_old_segments(&self, high_watermark: i64, now_ms: i64) -> Result<usize, Error> {
         let loaded = self.loaded()?;
-        let _structure = lock(&loaded.structure);
+        let _structure = self.lock_structure(loaded)?;
         let mut writer = lock(&loaded.writer);
         self.log_dir.check_online()?;
         let candidates = self.candidates(loaded)?;

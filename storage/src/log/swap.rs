@@ -17,8 +17,7 @@ use std::sync::Arc;
 
 use super::{Compaction, Log, lock};
 use crate::cleaner::{CleanError, CleanedSegment};
-use crate::file_system::FileSystem;
-use crate::file_system::{OpenMode, with_suffix};
+use crate::file_system::{FileSystem, OpenMode, with_suffix};
 use crate::producer_state::snapshot_path;
 use crate::segment::{
     CLEANED_SUFFIX, DELETED_SUFFIX, Hopper, LOG_SUFFIX, Place, SUFFIXES, SWAP_SUFFIX, Segment, base_offset_of,

@@ -24,7 +24,7 @@ impl Log {
             self.truncate_fully_and_start_at(offset.max(0), now_ms)?;
             return Ok(offset.max(0));
         }
-        let _structure = lock(&loaded.structure);
+        let _structure = self.lock_structure(loaded)?;
         loaded.truncations.fetch_add(1, Ordering::AcqRel);
         let _flush = lock(&loaded.flush);
         let mut writer = lock(&loaded.writer);
@@ -111,7 +111,7 @@ impl Log {
     /// A failing disk.
     pub fn truncate_fully_and_start_at(&self, offset: i64, now_ms: i64) -> Result<(), Error> {
         let loaded = self.loaded()?;
-        let _structure = lock(&loaded.structure);
+        let _structure = self.lock_structure(loaded)?;
         loaded.truncations.fetch_add(1, Ordering::AcqRel);
         let _flush = lock(&loaded.flush);
         let mut writer = lock(&loaded.writer);

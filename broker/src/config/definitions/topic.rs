@@ -7,12 +7,12 @@ use super::{
 
 /// A topic's keys, by name.
 pub(super) const ROWS: &[Definition] = definitions! {
-    Acts "cleanup.policy" List = Some("delete"), CLEANUP, ClusterWide, "What happens to old segments: delete removes them by time and size. With compact, records need keys; compaction itself does not happen yet.";
+    Acts "cleanup.policy" List = Some("delete"), CLEANUP, ClusterWide, "What happens to old segments: delete removes them by time and size, compact keeps of each key the last record, and records need keys; both may be named.";
     None "compression.gzip.level" Int = Some("-1"), GZIP_LEVELS, ClusterWide, "The level of gzip when the broker compresses. No effect yet: the codec's own default is used.";
     None "compression.lz4.level" Int = Some("9"), LZ4_LEVELS, ClusterWide, "The level of lz4 when the broker compresses. No effect yet: the codec's own default is used.";
     Acts "compression.type" String = Some("producer"), CODECS, ClusterWide, "The codec that batches are stored in; producer keeps what was sent.";
     None "compression.zstd.level" Int = Some("3"), ZSTD_LEVELS, ClusterWide, "The level of zstd when the broker compresses. No effect yet: the codec's own default is used.";
-    None "delete.retention.ms" Long = Some("86400000"), AtLeast(0), ClusterWide, "How long tombstones stay in a compacted log. No effect yet: logs are not compacted.";
+    Acts "delete.retention.ms" Long = Some("86400000"), AtLeast(0), ClusterWide, "How long tombstones and markers of transactions stay in a compacted log, at least.";
     Acts "file.delete.delay.ms" Long = Some("60000"), AtLeast(0), ClusterWide, "How long a deleted segment's files stay under another name.";
     Acts "flush.messages" Long = Some("9223372036854775807"), AtLeast(1), ClusterWide, "The log is synced when it holds so many unsynced records; 1 makes every acks=all durable.";
     Acts "flush.ms" Long = Some("9223372036854775807"), AtLeast(0), ClusterWide, "The log is synced at the latest so long after a record came. Where it is left at its default, what is not synced for acks=all is synced each second.";
@@ -21,13 +21,13 @@ pub(super) const ROWS: &[Definition] = definitions! {
     None "leader.replication.throttled.replicas" List = Some(""), Bounds::ThrottledReplicas, ClusterWide, "Leaders whose replication is throttled. No effect yet: this node is the only one.";
     None "local.retention.bytes" Long = Some("-2"), AtLeast(-2), ClusterWide, "The largest local log of a tiered topic. No effect yet: there is no remote storage.";
     None "local.retention.ms" Long = Some("-2"), AtLeast(-2), ClusterWide, "How long a tiered topic's segments stay local. No effect yet: there is no remote storage.";
-    None "max.compaction.lag.ms" Long = Some("9223372036854775807"), AtLeast(1), ClusterWide, "The longest that a record stays uncompacted. No effect yet: logs are not compacted.";
+    Acts "max.compaction.lag.ms" Long = Some("9223372036854775807"), AtLeast(1), ClusterWide, "The longest that a record stays uncompacted.";
     Acts "max.message.bytes" Int = Some("1048588"), AtLeast(0), ClusterWide, "The largest batch.";
     Acts "message.timestamp.after.max.ms" Long = Some("3600000"), AtLeast(0), ClusterWide, "How far in the future a record's timestamp may be.";
     Acts "message.timestamp.before.max.ms" Long = Some("9223372036854775807"), AtLeast(0), ClusterWide, "How far in the past a record's timestamp may be.";
     Acts "message.timestamp.type" String = Some("CreateTime"), TIMESTAMP_TYPES, ClusterWide, "Whose time a record has: the producer's or the broker's.";
-    None "min.cleanable.dirty.ratio" Double = Some("0.5"), RATIO, ClusterWide, "The share of the log that must be uncompacted before it is compacted. No effect yet: logs are not compacted.";
-    None "min.compaction.lag.ms" Long = Some("0"), AtLeast(0), ClusterWide, "The shortest that a record stays uncompacted. No effect yet: logs are not compacted.";
+    Acts "min.cleanable.dirty.ratio" Double = Some("0.5"), RATIO, ClusterWide, "The share of the log that must be uncompacted before it is compacted.";
+    Acts "min.compaction.lag.ms" Long = Some("0"), AtLeast(0), ClusterWide, "The shortest that a record stays uncompacted.";
     Acts "min.insync.replicas" Int = Some("1"), AtLeast(1), ClusterWide, "Replicas that must be in sync for acks=all.";
     Acts "ottla.durability" String = Some("auto"), DURABILITIES, ClusterWide, "When acks=all is answered: durable, after the batch is synced on every in-sync replica; replicated, when each has it in memory; auto, durable where a partition has a single replica.";
     None "preallocate" Boolean = Some("false"), Any, ClusterWide, "Whether segments take their whole size when created. No effect: they grow as they are written.";
