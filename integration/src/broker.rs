@@ -28,13 +28,14 @@ enum Kind {
 
 /// What to start, before it is started.
 pub struct Setup {
+    kind: Option<Kind>,
     folder: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { folder: None, settings: Vec::new() }
+        Self { kind: None, folder: None, settings: Vec::new() }
     }
 
     /// One key of `server.properties`.
@@ -42,6 +43,12 @@ impl Setup {
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         self.settings.push((key.to_owned(), value.to_string()));
         self
+    }
+
+    /// Starts Apache Kafka, whatever the environment says: for tests that compare.
+    #[must_use]
+    pub fn apache_kafka(self) -> Self {
+        Self { kind: Some(Kind::Kafka), ..self }
     }
 
     /// Keeps the data here instead of in a folder that goes away with the broker.
@@ -57,7 +64,7 @@ impl Setup {
     /// It does not serve.
     #[track_caller]
     pub fn start(self) -> Broker {
-        let kind = Kind::from_environment();
+        let kind = self.kind.unwrap_or_else(Kind::from_environment);
         let temporary = tempfile::Builder::new().prefix("ottla-test.").tempdir().expect("a temporary folder");
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         fs::create_dir_all(&folder).expect("the folder can be made");

@@ -95,7 +95,7 @@ impl OffsetMap {
         let tag = self.tag.hash_one(key).max(1);
         let tag = [(tag >> 32) as u32, tag as u32];
         let count = self.slots.len();
-        let mut at = (u128::from(self.home.hash_one(key)) * count as u128 >> 64) as usize;
+        let mut at = ((u128::from(self.home.hash_one(key)) * count as u128) >> 64) as usize;
         loop {
             match self.slots.get(at) {
                 Some(slot) if !is_empty(slot) && slot[..2] != tag => at += 1,
