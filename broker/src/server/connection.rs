@@ -18,6 +18,7 @@ use protocol::request::{DecodeError, RequestPrefix, parse_head};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::limits::Place;
 use super::reader::{Reader, SIZE_FIELD};
 use super::{Output, ServerSettings};
 use crate::handlers::{self, Handled, RequestContext, Services};
@@ -62,12 +63,14 @@ pub(super) struct Connection {
     only_produce: bool,
     /// Why the connection ends as soon as what came before is answered.
     closing: Option<Closed>,
+    /// Given back when the connection is gone.
+    _place: Place,
 }
 
 impl Connection {
     pub(super) fn new(
-        stream: TcpStream,
-        peer: SocketAddr,
+        (stream, peer): (TcpStream, SocketAddr),
+        place: Place,
         listener: Arc<str>,
         settings: Arc<ServerSettings>,
         services: Arc<Services>,
@@ -75,6 +78,7 @@ impl Connection {
         Self {
             stream,
             peer,
+            _place: place,
             listener,
             settings,
             services,
@@ -101,6 +105,9 @@ impl Connection {
             }
             self.take_ready();
             self.output.write_to(&self.stream).await?;
+            if !self.reader.is_busy() {
+                self.output.shrink();
+            }
             if self.pending.is_empty() {
                 if let Some(error) = self.closing.take() {
                     return Err(error);

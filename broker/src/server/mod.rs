@@ -113,13 +113,9 @@ impl Listener {
             tracing::debug!(%peer, %error, "connection lost before it began");
             return;
         }
-        let settings = Arc::clone(settings);
-        let connection = Connection::new(stream, peer, Arc::clone(&self.name), settings, Arc::clone(services));
-        let stop = stop.clone();
-        connections.spawn(async move {
-            connection.run(stop).await;
-            drop(place);
-        });
+        let (settings, services) = (Arc::clone(settings), Arc::clone(services));
+        let connection = Connection::new((stream, peer), place, Arc::clone(&self.name), settings, services);
+        connections.spawn(connection.run(stop.clone()));
     }
 
     /// Out of descriptors: accepting again at once would only spin.

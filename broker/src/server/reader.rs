@@ -12,10 +12,13 @@ use super::request_memory::{FREE_BYTES, Share};
 use super::{Output, ServerSettings};
 
 pub(super) const SIZE_FIELD: usize = 4;
-/// Room for a client's first words. Many then stay silent for long, so ten thousand of them should not cost much.
+/// Room for a client's first words.
 const FIRST_READ: usize = 512;
 /// With less room than this the buffer is renewed: a read of a few bytes costs as much as one of many.
 const LEAST_ROOM: usize = 4 * 1024;
+/// Requests after which a connection keeps its buffers between them. Many only say hello, and buffers that are given back
+/// later than taken leave holes behind that the allocator does not give back.
+const BUSY_AFTER: u32 = 4;
 /// Buffers are given back when the connection was silent for so long.
 const SHRINK_AFTER: Duration = Duration::from_secs(5);
 /// A buffer of more is given back as soon as it is empty.
@@ -28,6 +31,8 @@ pub(super) struct Reader {
     share: Share,
     /// The largest frame that this client has sent whole: it is believed that far when it announces another.
     largest_frame: usize,
+    /// Frames taken, counted up to [`BUSY_AFTER`].
+    frames: u32,
 }
 
 impl Reader {
@@ -44,19 +49,27 @@ impl Reader {
         let frame = split(&mut self.input, limits)?;
         if let Some(frame) = &frame {
             self.largest_frame = self.largest_frame.max(frame.len() + SIZE_FIELD);
+            self.frames = BUSY_AFTER.min(self.frames + 1);
         }
         Ok(frame)
     }
 
-    /// Gives back to the pool what an empty buffer does not need.
+    /// Whether buffers are worth keeping for the next request.
+    pub(super) fn is_busy(&self) -> bool {
+        self.frames >= BUSY_AFTER
+    }
+
+    /// Gives back what an empty buffer does not need: memory, and its share of the pool.
     pub(super) fn release(&mut self) {
-        if !self.input.is_empty() || self.share.is_empty() {
+        if !self.input.is_empty() {
             return;
         }
-        if self.largest_frame > KEPT {
+        if self.largest_frame > KEPT || !self.is_busy() {
             self.input = BytesMut::new();
         }
-        self.share = Share::default();
+        if !self.share.is_empty() {
+            self.share = Share::default();
+        }
     }
 
     /// Reads what is there; 0 at the end. Cancel safe.
@@ -105,8 +118,8 @@ impl Reader {
         let frame = declared_size(&self.input, &settings.frames)?.map_or(0, |size| size + SIZE_FIELD);
         let len = self.input.len();
         if frame <= FREE_BYTES {
-            let is_first = self.largest_frame == 0 && len == 0;
-            let (least, room) = if is_first { (FIRST_READ, FIRST_READ) } else { (LEAST_ROOM, FREE_BYTES) };
+            let is_small = !self.is_busy() && len == 0;
+            let (least, room) = if is_small { (FIRST_READ, FIRST_READ) } else { (LEAST_ROOM, FREE_BYTES) };
             if self.input.capacity() - len < least {
                 self.input.reserve(room);
             }
