@@ -14,6 +14,7 @@
 
 mod entry;
 mod hard_state;
+pub mod inspect;
 mod log_store;
 mod network;
 mod record;
