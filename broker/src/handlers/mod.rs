@@ -28,7 +28,7 @@ use futures_util::future::BoxFuture;
 use protocol::messages::ApiKey;
 use protocol::request::{DecodeError, decode_body};
 use protocol::response::{self, EncodeError};
-use protocol::{Encodable, HeaderVersion, StrBytes};
+use protocol::{Encodable, HeaderVersion, Request, StrBytes};
 
 pub use self::fetch::SessionCache;
 pub use crate::services::Services;
@@ -92,7 +92,26 @@ pub struct Api {
     pub max: i16,
     /// First version advertised, which may be lower than what is served.
     pub advertised_min: i16,
+    read: fn(Bytes, i16) -> Result<(), DecodeError>,
     handle: fn(RequestContext, Bytes, &mut Output) -> Result<Handled, DecodeError>,
+}
+
+impl Api {
+    /// Reads a body of `version` as for the handler, and runs nothing.
+    ///
+    /// # Errors
+    /// The version is not served, or the bytes are not such a body.
+    pub fn check_body(&self, version: i16, body: Bytes) -> Result<(), DecodeError> {
+        if !(self.min..=self.max).contains(&version) {
+            return Err(DecodeError::Body { version, message: "the version is not served".to_owned() });
+        }
+        (self.read)(body, version)
+    }
+}
+
+/// The handler says which request it is about.
+fn read<R: Request, A>(_: fn(RequestContext, R) -> Reply<A>, body: Bytes, version: i16) -> Result<(), DecodeError> {
+    decode_body::<R>(body, version).map(drop)
 }
 
 macro_rules! apis {
@@ -104,6 +123,7 @@ macro_rules! apis {
                 min: $min,
                 max: $max,
                 advertised_min: $advertised,
+                read: |body, version| read($handler, body, version),
                 handle: |context, body, output| {
                     let request = decode_body(body, context.api_version)?;
                     let (version, correlation_id) = (context.api_version, context.correlation_id);
@@ -202,7 +222,6 @@ fn unsendable(error: &EncodeError) -> Handled {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use protocol::Request;
 
     use super::*;
 
@@ -219,11 +238,13 @@ mod tests {
         for version in api.min..=api.max {
             let mut bytes = BytesMut::new();
             R::default().encode(&mut bytes, version).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
-            decode_body::<R>(bytes.freeze(), version).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
+            let body = bytes.freeze();
+            api.check_body(version, body).unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
             let mut out = BytesMut::new();
             response::encode(&mut out, version, 1, &R::Response::default())
                 .unwrap_or_else(|error| panic!("{key:?} {version}: {error}"));
         }
+        assert!(api.check_body(api.max + 1, Bytes::from_static(&[0; 64])).is_err(), "{key:?}");
     }
 
     #[test]
