@@ -26,7 +26,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 fn all_sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for package in ROOMS.iter().chain(&WIRE_ONLY) {
+    for package in ROOMS.iter().chain(&WIRE_ONLY).chain(&["fuzz"]) {
         for folder in ["src", "tests", "benches"] {
             let folder = root().join(package).join(folder);
             if folder.is_dir() {

@@ -1,0 +1,103 @@
+//! The small files of a log directory, each by its own decoder. What is understood is written back and means the same.
+
+use protocol::ids::{format_uuid, parse_uuid};
+use storage::checkpoint::{decode_offsets, encode_offsets};
+use storage::index::txn_index::{AbortedTxn, ENTRY_SIZE};
+use storage::index::{ActiveIndex, Index, OffsetIndex, TimeIndex, count, encode_all, entry, last_where, rising};
+use storage::leader_epoch::LeaderEpochs;
+use storage::meta_properties::MetaProperties;
+use storage::{partition_metadata, producer_state};
+
+use crate::Target;
+use crate::corpus::golden;
+
+pub(crate) fn targets() -> Vec<Target> {
+    let kafka = |file: &str| golden("storage", &format!("kafka-4.3.1/{file}"));
+    let segment = |suffix: &str| kafka(&format!("orders-0/00000000000000000011.{suffix}"));
+    let offsets = encode_all::<OffsetIndex>(&rising::<OffsetIndex>(&[0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 1, 9]));
+    vec![
+        Target::new("offset-index", vec![offsets], index::<OffsetIndex>),
+        Target::new("time-index", vec![segment("timeindex").repeat(2)], index::<TimeIndex>),
+        Target::new("txn-index", vec![segment("txnindex")], txn_index),
+        Target::new(
+            "producer-snapshot",
+            vec![segment("snapshot"), kafka("orders-1/00000000000000000003.snapshot")],
+            snapshot,
+        ),
+        Target::new("offset-checkpoint", vec![kafka("recovery-point-offset-checkpoint")], checkpoint),
+        Target::new("leader-epochs", vec![kafka("orders-0/leader-epoch-checkpoint")], leader_epochs),
+        Target::new("partition-metadata", vec![kafka("orders-0/partition.metadata")], partition),
+        Target::new("meta-properties", vec![kafka("meta.properties")], meta_properties),
+    ]
+}
+
+/// Entries rise, come back, and are found.
+fn index<I: Index>(input: &[u8])
+where
+    I::Entry: PartialEq + std::fmt::Debug,
+{
+    let entries = rising::<I>(input);
+    assert!(entries.len() <= count::<I>(input));
+    assert!(entries.windows(2).all(|pair| I::rises(pair[0], pair[1])));
+    let bytes = encode_all::<I>(&entries);
+    assert_eq!(rising::<I>(&bytes), entries);
+    for (at, wanted) in entries.iter().enumerate() {
+        assert_eq!(entry::<I>(&bytes, at).as_ref(), Some(wanted));
+        let found = last_where::<I>(&bytes, |entry| !I::rises(*wanted, entry));
+        assert_eq!(found.as_ref(), Some(wanted));
+    }
+    assert_eq!(entry::<I>(&bytes, entries.len()), None);
+    // Garbage is searched too, and gives whatever it gives.
+    let _ = last_where::<I>(input, |entry| entries.first().is_some_and(|first| I::rises(*first, entry)));
+    let _ = ActiveIndex::default();
+}
+
+fn txn_index(input: &[u8]) {
+    for bytes in input.as_chunks::<ENTRY_SIZE>().0 {
+        if let Some(transaction) = AbortedTxn::decode(bytes) {
+            assert_eq!(transaction.encode(), *bytes);
+        }
+    }
+}
+
+/// With the checksum that the bytes would need.
+fn snapshot(input: &[u8]) {
+    let mut bytes = input.to_vec();
+    if let Some((head, rest)) = bytes.split_at_mut_checked(6) {
+        head[2..].copy_from_slice(&crc32c::crc32c(rest).to_be_bytes());
+    }
+    let Ok(producers) = producer_state::decode(&bytes) else { return };
+    let again = producer_state::decode(&producer_state::encode(&producers)).expect("our own bytes");
+    assert_eq!(producer_state::encode(&again), producer_state::encode(&producers));
+    assert_eq!(again.len(), producers.len());
+}
+
+fn checkpoint(input: &[u8]) {
+    let Ok(offsets) = decode_offsets(input) else { return };
+    assert_eq!(decode_offsets(encode_offsets(&offsets).as_bytes()), Ok(offsets));
+}
+
+fn leader_epochs(input: &[u8]) {
+    let Ok(epochs) = LeaderEpochs::decode(input) else { return };
+    let rises = |pair: &[storage::leader_epoch::EpochEntry]| {
+        pair[0].epoch < pair[1].epoch && pair[0].start_offset < pair[1].start_offset
+    };
+    assert!(epochs.entries().windows(2).all(rises));
+    for entry in epochs.entries() {
+        assert_eq!(epochs.epoch_for_offset(entry.start_offset), Some(entry.epoch));
+        assert!(epochs.end_offset_for(entry.epoch, i64::MAX).is_some());
+    }
+    assert_eq!(LeaderEpochs::decode(epochs.encode().as_bytes()), Ok(epochs));
+}
+
+fn partition(input: &[u8]) {
+    let Ok(topic_id) = partition_metadata::decode(input) else { return };
+    assert_eq!(partition_metadata::decode(partition_metadata::encode(topic_id).as_bytes()).ok(), Some(topic_id));
+    assert_eq!(parse_uuid(&format_uuid(topic_id)), Some(topic_id));
+}
+
+fn meta_properties(input: &[u8]) {
+    let Ok(properties) = MetaProperties::decode(input) else { return };
+    let again = MetaProperties::decode(properties.encode().as_bytes()).expect("our own text");
+    assert_eq!(again, properties);
+}
