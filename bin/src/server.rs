@@ -5,17 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use broker::Broker;
 use broker::clock::Clock;
-use broker::config::{BrokerConfig, ConfigWarning, server_properties};
+use broker::config::{BrokerConfig, ConfigWarning, Sources, environment, server_properties};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{banner, logging};
-
-/// What a start without a file means: one machine, no key set.
-const FIRST_RUN: [(&str, &str); 3] = [
-    ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"),
-    ("log.dirs", "./ottla-data"),
-    ("controller.listener.names", "CONTROLLER"),
-];
 
 /// Runs the broker of that file, with `overrides` on top.
 ///
@@ -25,6 +18,7 @@ pub(crate) fn run(file: Option<&Path>, overrides: Vec<(String, String)>) -> anyh
     logging::start();
     let (config, warnings) = configure(file, overrides)?;
     warnings.iter().for_each(warn);
+    tracing::info!("{}", config.text_of_values());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build()?;
     runtime.block_on(serve(config))
 }
@@ -33,15 +27,23 @@ fn configure(
     file: Option<&Path>,
     overrides: Vec<(String, String)>,
 ) -> anyhow::Result<(BrokerConfig, Vec<ConfigWarning>)> {
-    let mut properties = match file {
+    let file = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            server_properties::parse(&text)
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let properties = server_properties::parse_bytes(&bytes);
+            Some(properties.with_context(|| format!("cannot understand {}", path.display()))?)
         }
-        None => FIRST_RUN.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        None => None,
     };
-    properties.extend(overrides);
-    Ok(BrokerConfig::new(properties)?)
+    // What is not UTF-8 is neither a key of ours nor a value of one.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = environment::parse(variables, |path| std::fs::read_to_string(path))?;
+    for name in &environment.without_meaning {
+        tracing::debug!("environment variable {name} changes nothing here");
+    }
+    let sources = Sources { file, environment, command_line: overrides };
+    Ok(BrokerConfig::new(sources.properties())?)
 }
 
 fn warn(warning: &ConfigWarning) {

@@ -127,6 +127,8 @@ pub fn config(error: &ConfigError) -> ErrorCode {
         ConfigError::Invalid(_) | ConfigError::BrokerMinIsr | ConfigError::ClusterMinIsr => ErrorCode::InvalidConfig,
         ConfigError::NullValues(_) => ErrorCode::InvalidConfig,
         ConfigError::ValueTooLong => ErrorCode::InvalidConfig,
+        ConfigError::InvalidRequest(_) | ConfigError::Unnamed(_) => ErrorCode::InvalidRequest,
+        ConfigError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
         ConfigError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
         ConfigError::InvalidBrokerName(_) | ConfigError::UnknownNode(_) => ErrorCode::InvalidRequest,
     }

@@ -46,7 +46,7 @@ use tokio::task::JoinSet;
 
 use clock::Clock;
 use config::BrokerConfig;
-use server::{ConnectionLimits, Limits, Listener, RequestMemory, ServerSettings};
+use server::{Listener, RequestMemory, ServerSettings};
 use services::{Parts, Services};
 use tasks::Tasks;
 
@@ -188,7 +188,8 @@ fn close_metadata_dir(metadata_dir: &Arc<LogDir>, replicas: &replica::ReplicaMan
 /// Recovers every log after a crash, so that all are whole soon and not only those that somebody asks for.
 fn recover(tasks: &mut Tasks, services: &Arc<Services>) {
     let replicas = Arc::clone(&services.replicas);
-    let threads = services.settings.recovery_threads * replicas.log_dirs().all().len();
+    let threads =
+        services.settings.dynamic(&services.metadata.image()).recovery_threads * replicas.log_dirs().all().len();
     tasks.spawn("log-recovery", async move {
         if let Err(error) = tokio::task::spawn_blocking(move || replicas.recover_all(threads)).await {
             tracing::error!(%error, "recovery failed");
@@ -216,11 +217,10 @@ fn report_failures(services: &Arc<Services>, metadata_dir: &Arc<LogDir>, failure
 /// Accepts connections on every listener.
 fn serve(services: &Arc<Services>, listeners: Vec<Listener>, stop: &watch::Sender<bool>) -> JoinSet<()> {
     let config = &services.settings;
-    let limits = Limits { total: config.max_connections, per_address: config.max_connections_per_ip };
     let settings = Arc::new(ServerSettings {
         frames: FrameLimits { produce: config.socket_request_max_bytes, other: MAX_OTHER_REQUEST },
         memory: RequestMemory::new(config.request_memory_bytes),
-        limits: ConnectionLimits::new(limits),
+        limits: Arc::clone(&services.connection_limits),
         idle: config.connections_max_idle,
         backlog: config.listen_backlog,
     });

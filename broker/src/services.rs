@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use raft::controller::Controller;
-use raft::image::Endpoint;
+use raft::image::{Endpoint, Image};
 use raft::quorum::Quorum;
 
 use crate::clock::Clock;
@@ -13,6 +13,7 @@ use crate::handlers::SessionCache;
 use crate::metadata_cache::MetadataCache;
 use crate::producer_ids::ProducerIds;
 use crate::replica::ReplicaManager;
+use crate::server::{ConnectionLimits, Limits};
 
 /// The broker, as its handlers see it.
 pub struct Services {
@@ -23,6 +24,7 @@ pub struct Services {
     pub replicas: Arc<ReplicaManager>,
     pub fetch_sessions: SessionCache,
     pub producer_ids: ProducerIds,
+    pub connection_limits: Arc<ConnectionLimits>,
     pub quorum: Quorum,
     pub controller: Controller,
     /// Listeners of the controller, as they are bound.
@@ -48,6 +50,7 @@ impl Services {
             metadata: MetadataCache::new(parts.quorum.image()),
             fetch_sessions: SessionCache::new(parts.settings.fetch_session_slots),
             producer_ids: ProducerIds::default(),
+            connection_limits: ConnectionLimits::new(Limits::of(&parts.settings.dynamic(&parts.quorum.image()))),
             settings: parts.settings,
             clock: parts.clock,
             cluster_id: parts.cluster_id,
@@ -57,6 +60,13 @@ impl Services {
             controller_endpoints: parts.controller_endpoints,
             broker_epoch: AtomicI64::new(-1),
         }
+    }
+
+    /// Takes over what the cluster says of this broker's keys that may change.
+    pub fn reconfigure(&self, image: &Image) {
+        let settings = self.settings.dynamic(image);
+        self.connection_limits.change(Limits::of(&settings));
+        self.replicas.flusher().resize(settings.flush_threads);
     }
 
     /// The broker epoch; -1 before the broker is registered.

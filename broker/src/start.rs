@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use protocol::ids::{Uuid, format_uuid};
 use raft::controller::{
-    ConfigRules, ConfigRulesHandle, Controller, ControllerConfig, ControllerTask, RegisterBroker, RegisterController,
-    Seeded, bootstrap_records, supported_features,
+    ConfigRulesHandle, Controller, ControllerConfig, ControllerTask, RegisterBroker, RegisterController, Seeded,
+    bootstrap_records, supported_features,
 };
 use raft::error::ControllerError;
-use raft::image::{ConfigResource, ConfigResourceType, Delta, Endpoint, Image, Update};
+use raft::image::{Delta, Endpoint, Image, Update};
 use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
@@ -21,7 +21,8 @@ use storage::{LogDir, LogDirOptions, LogDirs};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::config::topic::{self, TopicValues};
+use crate::config::rules::Rules;
+use crate::config::topic::TopicValues;
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::replica::{Flusher, ReplicaManager};
 use crate::server::Listener;
@@ -194,28 +195,12 @@ pub async fn start_quorum(
         default_partitions: settings.num_partitions,
         default_replication_factor: settings.default_replication_factor,
         default_min_in_sync_replicas: min_in_sync_replicas,
-        config_rules: ConfigRulesHandle(Arc::new(Rules)),
+        config_rules: ConfigRulesHandle(Arc::new(Rules { settings: Arc::clone(settings) })),
         ..ControllerConfig::new(Arc::clone(&directories.cluster_id))
     };
     let random = Box::new(Seeded::new(rand::random()));
     let (controller, controller_task) = Controller::new(Arc::new(quorum.clone()), config, random);
     Ok(ClusterTruth { quorum, updates, controller, controller_task })
-}
-
-/// Which keys and values topics may have.
-struct Rules;
-
-impl ConfigRules for Rules {
-    fn check(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), String> {
-        match resource.resource_type {
-            ConfigResourceType::Topic => {
-                let values = values.iter().map(|(name, value)| (&**name, &**value));
-                topic::validate(values).map_err(|error| error.to_string())
-            }
-            // No API that changes these is served.
-            ConfigResourceType::Broker | ConfigResourceType::ClientMetrics | ConfigResourceType::Group => Ok(()),
-        }
-    }
 }
 
 /// The replicas that `image` places here, none of them read.
@@ -229,7 +214,7 @@ pub fn open_replicas(
     let settings_of = move |image: &Image, topic: &raft::image::TopicImage| {
         TopicValues::new(&of_topics, image, Arc::clone(topic.name())).settings()
     };
-    let flusher = Flusher::start(settings.flush_threads);
+    let flusher = Flusher::start(settings.dynamic(image).flush_threads);
     let replicas = ReplicaManager::new(settings.node_id, log_dirs, Box::new(settings_of), flusher);
     let delta = Arc::new(Delta::between(&Image::default(), image));
     replicas.apply(&Update { image: Arc::clone(image), delta }, now_ms);

@@ -125,6 +125,7 @@ async fn publish(services: &Arc<Services>, update: Update) {
     if let Err(error) = applied {
         tracing::error!(%error, offset = image.offset(), "cannot take over the metadata");
     }
+    services.reconfigure(&image);
     services.metadata.publish(image);
 }
 

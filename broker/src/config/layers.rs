@@ -16,6 +16,8 @@ pub enum Source {
     DynamicDefaultBroker,
     StaticBroker,
     Default,
+    DynamicClientMetrics,
+    DynamicGroup,
 }
 
 impl Source {
@@ -27,6 +29,8 @@ impl Source {
             Self::DynamicDefaultBroker => 3,
             Self::StaticBroker => 4,
             Self::Default => 5,
+            Self::DynamicClientMetrics => 7,
+            Self::DynamicGroup => 8,
         }
     }
 }

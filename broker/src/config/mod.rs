@@ -1,13 +1,21 @@
-//! The broker's settings: keys and their rows, files and their syntax, and the typed result.
+//! The broker's settings: keys and their rows, where they are set and which of those counts, and the typed result.
+//! Precedence: command line > environment > file > default, and above all what the cluster has stored for keys that may change.
 
+pub mod alter;
 mod cleaner;
 pub mod definitions;
+mod dynamic;
+pub mod environment;
 mod layers;
 mod listeners;
+pub mod reference;
+pub mod rules;
 pub mod server_properties;
+mod sources;
 mod suggest;
 pub mod topic;
 mod value;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,9 +24,13 @@ use std::time::Duration;
 use raft::image::{Configs, Image};
 
 pub use cleaner::CleanerSettings;
+pub use dynamic::DynamicSettings;
+pub use environment::Environment;
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
+pub use sources::Sources;
 pub use value::{ConfigError, HIDDEN, Value};
+pub use values::EffectiveValue;
 
 use definitions::{Effect, broker_key, has_known_prefix};
 use listeners::ListenerKeys;
@@ -51,12 +63,8 @@ pub struct BrokerConfig {
     pub socket_request_max_bytes: usize,
     pub request_memory_bytes: usize,
     pub listen_backlog: u32,
-    pub max_connections: usize,
-    pub max_connections_per_ip: usize,
     /// `None`: connections may be silent for ever.
     pub connections_max_idle: Option<Duration>,
-    pub flush_threads: usize,
-    pub recovery_threads: usize,
     pub retention_check_interval: Duration,
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
@@ -135,11 +143,7 @@ impl BrokerConfig {
             request_memory_bytes: usize::try_from(keys.number("queued.max.request.bytes"))
                 .unwrap_or(DEFAULT_REQUEST_MEMORY),
             listen_backlog: keys.int("socket.listen.backlog.size"),
-            max_connections: keys.int("max.connections"),
-            max_connections_per_ip: keys.int("max.connections.per.ip"),
             connections_max_idle: keys.duration("connections.max.idle.ms"),
-            flush_threads: keys.int("background.threads"),
-            recovery_threads: keys.int("num.recovery.threads.per.data.dir"),
             retention_check_interval: keys.duration("log.retention.check.interval.ms").unwrap_or_default(),
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),

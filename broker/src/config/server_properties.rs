@@ -3,15 +3,32 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::ConfigError;
+
 /// Keys and values of a file in their order. A key may stand in it twice; then the last one counts.
-pub fn parse(text: &str) -> Vec<(String, String)> {
+///
+/// # Errors
+/// A `\u` without four hexadecimal digits behind it, as in Java.
+pub fn parse(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
     logical_lines(text).iter().map(|line| split(line)).collect()
 }
 
-/// Lines without comments and blank ones; a line that ends in an odd number of backslashes goes on in the next.
+/// As [`parse`], from a file's bytes: UTF-8, or else Latin-1, which is what Java reads.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<(String, String)>, ConfigError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(_) => parse(&bytes.iter().copied().map(char::from).collect::<String>()),
+    }
+}
+
+/// Lines without comments and blank ones; a line that ends in an odd number of backslashes goes on in the next, whatever that is.
 fn logical_lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut logical = Vec::new();
-    let mut lines = text.split(['\n', '\r']).map(|line| line.trim_start_matches([' ', '\t', '\u{c}']));
+    let mut lines = text.split('\n').map(|line| line.trim_start_matches(is_blank));
     while let Some(line) = lines.next() {
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
@@ -19,9 +36,7 @@ fn logical_lines(text: &str) -> Vec<String> {
         let mut joined = line.to_owned();
         while continues(&joined) {
             joined.pop();
-            // "\r\n" gives an empty piece between the two.
-            let next = lines.by_ref().find(|next| !next.is_empty());
-            let Some(next) = next else { break };
+            let Some(next) = lines.next() else { break };
             joined.push_str(next);
         }
         logical.push(joined);
@@ -29,33 +44,36 @@ fn logical_lines(text: &str) -> Vec<String> {
     logical
 }
 
+fn is_blank(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\u{c}')
+}
+
 fn continues(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 /// The key ends at the first unescaped `=`, `:` or blank.
-fn split(line: &str) -> (String, String) {
+fn split(line: &str) -> Result<(String, String), ConfigError> {
     let mut chars = line.chars().peekable();
     let mut key = String::new();
-    while let Some(char) = chars.next_if(|char| !matches!(char, '=' | ':' | ' ' | '\t' | '\u{c}')) {
-        push_unescaped(&mut key, char, &mut chars);
+    while let Some(char) = chars.next_if(|char| !matches!(char, '=' | ':') && !is_blank(*char)) {
+        push_unescaped(&mut key, char, &mut chars)?;
     }
-    let is_blank = |char: &char| matches!(char, ' ' | '\t' | '\u{c}');
-    while chars.next_if(is_blank).is_some() {}
+    while chars.next_if(|char| is_blank(*char)).is_some() {}
     if chars.next_if(|char| matches!(char, '=' | ':')).is_some() {
-        while chars.next_if(is_blank).is_some() {}
+        while chars.next_if(|char| is_blank(*char)).is_some() {}
     }
     let mut value = String::new();
     while let Some(char) = chars.next() {
-        push_unescaped(&mut value, char, &mut chars);
+        push_unescaped(&mut value, char, &mut chars)?;
     }
-    (key, value)
+    Ok((key, value))
 }
 
-fn push_unescaped(text: &mut String, char: char, chars: &mut Peekable<Chars<'_>>) {
+fn push_unescaped(text: &mut String, char: char, chars: &mut Peekable<Chars<'_>>) -> Result<(), ConfigError> {
     if char != '\\' {
         text.push(char);
-        return;
+        return Ok(());
     }
     match chars.next() {
         Some('t') => text.push('\t'),
@@ -63,13 +81,29 @@ fn push_unescaped(text: &mut String, char: char, chars: &mut Peekable<Chars<'_>>
         Some('r') => text.push('\r'),
         Some('f') => text.push('\u{c}'),
         Some('u') => {
-            let digits: String = (0..4).map_while(|_| chars.next_if(char::is_ascii_hexdigit)).collect();
-            let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-            text.push(code.unwrap_or(char::REPLACEMENT_CHARACTER));
+            let mut units = vec![unit(chars)?];
+            // Two of them are one character beyond the first 65,536.
+            while next_is_unit(chars) {
+                chars.nth(1);
+                units.push(unit(chars)?);
+            }
+            text.extend(char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)));
         }
         Some(other) => text.push(other),
         None => {}
     }
+    Ok(())
+}
+
+fn next_is_unit(chars: &Peekable<Chars<'_>>) -> bool {
+    let mut ahead = chars.clone();
+    ahead.next() == Some('\\') && ahead.next() == Some('u')
+}
+
+fn unit(chars: &mut Peekable<Chars<'_>>) -> Result<u16, ConfigError> {
+    let digits: String = (0..4).map_while(|_| chars.next_if(char::is_ascii_hexdigit)).collect();
+    let malformed = || ConfigError::Conflict(format!("Malformed \\uxxxx encoding: \\u{digits}"));
+    u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4).ok_or_else(malformed)
 }
 
 #[cfg(test)]
@@ -77,10 +111,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
     #[test]
     fn java_syntax_is_understood() {
         let text = "# comment\r\n! another\n\nnode.id=1\n  log.dirs = /a,\\\n   /b \nlisteners:PLAINTEXT\\://\\u0041:1\n\
-                    empty=\nblank value with = inside\nnothing\n";
+                    empty=\nblank value with = inside\nnothing\nfeed\u{c}=\u{c}x\\\\\nlast=y\\";
         let expected = [
             ("node.id", "1"),
             ("log.dirs", "/a,/b "),
@@ -88,15 +126,54 @@ mod tests {
             ("empty", ""),
             ("blank", "value with = inside"),
             ("nothing", ""),
+            ("feed", "x\\"),
+            ("last", "y"),
         ];
-        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(parse(text), expected);
+        assert_eq!(parse(text).unwrap(), pairs(&expected));
+    }
+
+    /// As `java.util.Properties` of Java 17 reads them.
+    #[test]
+    fn odd_files_are_read_as_java_does() {
+        let cases: [(&str, &[(&str, &str)]); 8] = [
+            ("a=b\\\n\nc=d", &[("a", "b"), ("c", "d")]),
+            ("a=b,\\\n#c", &[("a", "b,#c")]),
+            ("a=b,\\\r\n  c", &[("a", "b,c")]),
+            ("a\\ b\\=c=d", &[("a b=c", "d")]),
+            ("a==b", &[("a", "=b")]),
+            ("a\\tb=c\\nd\\q", &[("a\tb", "c\ndq")]),
+            ("=b", &[("", "b")]),
+            ("a=\\uD83D\\uDE00\\u00e4", &[("a", "😀ä")]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text).unwrap(), pairs(expected), "{text:?}");
+        }
+        assert_eq!(parse("a=\\u12").unwrap_err().to_string(), "Malformed \\uxxxx encoding: \\u12");
+    }
+
+    #[test]
+    fn an_older_files_bytes_are_latin_1() {
+        assert_eq!(parse_bytes(b"# gr\xfc\xdfe\na=\xe4").unwrap(), pairs(&[("a", "ä")]));
+        assert_eq!(parse_bytes("\u{feff}a=ä".as_bytes()).unwrap(), pairs(&[("a", "ä")]));
     }
 
     proptest! {
         #[test]
-        fn any_text_never_panics(text in "[ -~\\\\\n\r\tu=:äß]{0,80}") {
-            let _ = parse(&text);
+        fn any_text_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80), text in "[ -~\\\\\n\r\tu=:äß]{0,80}") {
+            let _ = (parse(&text), parse_bytes(&bytes));
+        }
+
+        /// What is escaped as `Properties.store` does it comes back.
+        #[test]
+        fn escaped_text_comes_back(key in "[a-zA-Z.\\\\=: #!]{1,20}", value in "[ -~äß€]{0,40}") {
+            let escape = |text: &str| -> String {
+                text.encode_utf16().map(|unit| match u8::try_from(unit) {
+                    Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                    _ => format!("\\u{unit:04x}"),
+                }).collect()
+            };
+            let line = format!("{}={}", escape(&key), escape(&value));
+            prop_assert_eq!(parse(&line).unwrap(), vec![(key, value)]);
         }
     }
 }

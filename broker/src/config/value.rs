@@ -194,7 +194,10 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
             if is_choice { Ok(()) } else { refuse(reason()) }
         }
         Bounds::OffsetReset if is_offset_reset(value.text()) => Ok(()),
-        Bounds::OffsetReset => refuse("Only `latest`, `earliest` and `by_duration:PnDTnHnMn.nS` are valid".to_owned()),
+        Bounds::OffsetReset => refuse(format!(
+            "Invalid value `{value}` for configuration {name}. The value must be either 'earliest', 'latest' or of the \
+             format 'by_duration:<PnDTnHnMn.nS>'."
+        )),
         Bounds::OneOf(choices) | Bounds::EachOneOf(choices) => {
             match value.elements().iter().find(|element| !choices.contains(&element.as_str())) {
                 Some(element) => {

@@ -3,7 +3,9 @@
 //! A handler resolves names, asks one room below, and puts the result into Kafka's shape. An API that is not in the table
 //! is not advertised, and a request for it ends the connection, as in Kafka.
 
+mod alter_configs;
 mod api_versions;
+mod config_changes;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -14,7 +16,9 @@ mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -155,9 +159,12 @@ apis! {
     InitProducerId, 0..=5, advertised from 0, init_producer_id::handle;
     OffsetForLeaderEpoch, 2..=4, advertised from 2, offset_for_leader_epoch::handle;
     DescribeConfigs, 1..=4, advertised from 1, describe_configs::handle;
+    AlterConfigs, 0..=2, advertised from 0, alter_configs::handle;
     CreatePartitions, 0..=3, advertised from 0, create_partitions::handle;
+    IncrementalAlterConfigs, 0..=1, advertised from 0, incremental_alter_configs::handle;
     DescribeQuorum, 0..=2, advertised from 0, describe_quorum::handle;
     DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
+    ListConfigResources, 0..=1, advertised from 0, list_config_resources::handle;
     DescribeTopicPartitions, 0..=0, advertised from 0, describe_topic_partitions::handle;
 }
 

@@ -52,6 +52,10 @@ pub struct Flusher {
 struct Queue {
     partitions: VecDeque<Arc<Partition>>,
     stopped: bool,
+    /// Threads that there should be.
+    wanted: usize,
+    /// Threads that there are.
+    running: usize,
 }
 
 impl Flusher {
@@ -63,12 +67,27 @@ impl Flusher {
             not_empty: Condvar::new(),
             threads: Mutex::default(),
         });
-        let spawned = (0..threads.max(1)).filter_map(|n| {
-            let worker = Arc::clone(&flusher);
-            std::thread::Builder::new().name(format!("flusher-{n}")).spawn(move || worker.work()).ok()
-        });
-        flusher.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(spawned);
+        flusher.resize(threads);
         flusher
+    }
+
+    /// Has `threads` threads from now on, at least one. Those too many end when they have finished what they do.
+    pub fn resize(self: &Arc<Self>, threads: usize) {
+        let mut queue = self.lock();
+        queue.wanted = threads.max(1);
+        if queue.stopped || queue.wanted == queue.running {
+            return;
+        }
+        let mut handles = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        handles.retain(|thread| !thread.is_finished());
+        while queue.running < queue.wanted {
+            let worker = Arc::clone(self);
+            let spawned = std::thread::Builder::new().name("flusher".to_owned()).spawn(move || worker.work());
+            let Ok(thread) = spawned else { break };
+            handles.push(thread);
+            queue.running += 1;
+        }
+        self.not_empty.notify_all();
     }
 
     /// Lets `partition` be flushed soon. Returns at once.
@@ -128,6 +147,10 @@ impl Flusher {
     fn next(&self) -> Option<Arc<Partition>> {
         let mut queue = self.lock();
         loop {
+            if queue.running > queue.wanted && !queue.stopped {
+                queue.running -= 1;
+                return None;
+            }
             if let Some(partition) = queue.partitions.pop_front() {
                 return Some(partition);
             }

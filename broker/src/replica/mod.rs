@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use imbl::HashMap as SharedMap;
 use protocol::ids::{TopicPartition, Uuid};
-use raft::image::{Image, PartitionImage, TopicImage, Update};
+use raft::image::{ConfigDelta, ConfigResourceType, Image, PartitionImage, TopicImage, Update};
 use storage::log_dir::Offline;
 use storage::{Log, LogDir, LogDirs, partition_metadata};
 
@@ -148,16 +148,31 @@ impl ReplicaManager {
             let known = table.by_id(changed.topic.id()).cloned();
             table.insert(self.replicas_of(&update.image, &changed.topic, known.as_deref(), &found));
         }
-        for changed in &update.delta.configs {
-            let name = &changed.resource.name;
-            if let Some(topic) = update.image.topics().by_name(name)
-                && let Some(replicas) = table.by_id(topic.id())
-            {
+        self.change_settings(update, &table);
+        self.table.store(Arc::new(table));
+    }
+
+    /// Settings of topics change with their own keys, and all of them with a broker's.
+    fn change_settings(&self, update: &Update, table: &ReplicaTable) {
+        let changed = |kind| {
+            let of_kind = move |change: &&ConfigDelta| change.resource.resource_type == kind;
+            update.delta.configs.iter().filter(of_kind)
+        };
+        let change = |replicas: &TopicReplicas| {
+            if let Some(topic) = update.image.topics().by_name(&replicas.name) {
                 let settings = Arc::new((self.settings_of)(&update.image, topic));
                 replicas.partitions.iter().flatten().for_each(|partition| partition.set_settings(&settings));
             }
+        };
+        if changed(ConfigResourceType::Broker).next().is_some() {
+            table.by_id.values().for_each(|replicas| change(replicas));
+            return;
         }
-        self.table.store(Arc::new(table));
+        for changed in changed(ConfigResourceType::Topic) {
+            if let Some(replicas) = table.by_name(&changed.resource.name) {
+                change(replicas);
+            }
+        }
     }
 
     /// Which directory holds the folder of which partition; asked once for many, so that starting with thousands of

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::config::DynamicSettings;
 
 /// `max.connections` and `max.connections.per.ip`.
 #[derive(Clone, Copy, Debug)]
@@ -11,15 +13,22 @@ pub struct Limits {
     pub per_address: usize,
 }
 
+impl Limits {
+    /// The limits that those settings say.
+    pub fn of(settings: &DynamicSettings) -> Self {
+        Self { total: settings.max_connections, per_address: settings.max_connections_per_ip }
+    }
+}
+
 /// Counts connections.
 #[derive(Debug)]
 pub struct ConnectionLimits {
-    limits: Limits,
     counts: Mutex<Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    limits: Limits,
     total: usize,
     by_address: HashMap<IpAddr, usize>,
 }
@@ -33,14 +42,23 @@ pub struct Place {
 
 impl ConnectionLimits {
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, counts: Mutex::default() })
+        Arc::new(Self { counts: Mutex::new(Counts { limits, total: 0, by_address: HashMap::new() }) })
+    }
+
+    /// Other limits count for connections from now on; those that are open stay.
+    pub fn change(&self, limits: Limits) {
+        self.lock().limits = limits;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for one more connection from `address`; `None` if there is none.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.lock();
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        if counts.total >= self.limits.total || of_address >= self.limits.per_address {
+        if counts.total >= counts.limits.total || of_address >= counts.limits.per_address {
             return None;
         }
         counts.total += 1;
@@ -51,7 +69,7 @@ impl ConnectionLimits {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.limits.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.limits.lock();
         counts.total = counts.total.saturating_sub(1);
         if let Some(count) = counts.by_address.get_mut(&self.address) {
             *count -= 1;
@@ -77,5 +95,7 @@ mod tests {
         assert!(limits.admit(b).is_none(), "three in all");
         drop(first);
         assert!(limits.admit(a).is_some());
+        limits.change(Limits { total: 9, per_address: 0 });
+        assert!(limits.admit(b).is_none(), "nobody new");
     }
 }

@@ -2,6 +2,7 @@
 //! records.
 
 use super::plan::{MIN_IN_SYNC_REPLICAS_CONFIG, Plan, Situation};
+use super::topic_name;
 use crate::error::{ConfigError, ControllerError};
 use crate::image::{ConfigResource, ConfigResourceType, Image};
 use protocol::metadata_record::{ClearElrRecord, ConfigRecord, MetadataRecord};
@@ -52,12 +53,14 @@ pub(super) fn alter_configs(
     let mut records = Vec::new();
     let mut results = ConfigResults::new();
     for (resource, change) in changes {
-        let altered = check_exists(situation.image, resource).and_then(|()| match change {
+        let altered = check_name(resource).and_then(|()| match change {
             ConfigChange::Incremental(ops) => change_config(situation, resource, ops),
             ConfigChange::Replace(values) => {
                 change_config(situation, resource, &replacing(situation, resource, values))
             }
         });
+        // Kafka looks at the values first.
+        let altered = altered.and_then(|altered| check_exists(situation.image, resource).map(|()| altered));
         results.push((resource.clone(), altered.map(|altered| records.extend(altered))));
     }
     // Records that forget eligible leader replicas come after all others, as Kafka writes them.
@@ -77,7 +80,7 @@ pub(super) fn change_config(
     let mut records = Vec::new();
     for (key, op) in ops {
         let old = current.get(key);
-        let new = op.apply(old);
+        let new = op.applied(old);
         // A broker reloads what it is told again, so its records are written even if nothing changes (KAFKA-14136).
         if old == new.as_ref() && resource.resource_type != ConfigResourceType::Broker {
             continue;
@@ -95,14 +98,15 @@ pub(super) fn change_config(
         };
         records.push(record.into());
     }
-    situation.config.config_rules.0.check(resource, &values).map_err(ConfigError::Invalid)?;
+    situation.config.config_rules.0.check(resource, &values)?;
     records.extend(clear_elr(situation, resource, &records));
     Ok(records)
 }
 
 impl ConfigOp {
-    /// The value after the operation; `None` is unset.
-    fn apply(&self, old: Option<&Arc<str>>) -> Option<Arc<str>> {
+    /// The value after the operation on `old`; `None` is unset.
+    #[must_use]
+    pub fn applied(&self, old: Option<&Arc<str>>) -> Option<Arc<str>> {
         let list = |default: &Option<Arc<str>>| -> Vec<String> {
             let value = old.or(default.as_ref());
             let elements = value.into_iter().flat_map(|value| value.split(','));
@@ -179,6 +183,17 @@ fn clear_elr(
         ConfigResourceType::Broker | ConfigResourceType::ClientMetrics | ConfigResourceType::Group => "".into(),
     };
     Some(ClearElrRecord { topic_name }.into())
+}
+
+/// Whether the resource can have such a name (`ControllerConfigurationValidator`).
+fn check_name(resource: &ConfigResource) -> Result<(), ConfigError> {
+    match (resource.resource_type, resource.name.is_empty()) {
+        (ConfigResourceType::Topic, true) => Err(ConfigError::Unnamed("Default topic resources are not allowed.")),
+        (ConfigResourceType::Topic, false) => Ok(topic_name::check(&resource.name)?),
+        (ConfigResourceType::Group, true) => Err(ConfigError::Unnamed("Default group resources are not allowed.")),
+        (ConfigResourceType::ClientMetrics, true) => Err(ConfigError::Unnamed("Subscription name can't be empty")),
+        (ConfigResourceType::Group | ConfigResourceType::ClientMetrics | ConfigResourceType::Broker, _) => Ok(()),
+    }
 }
 
 /// Whether there is such a topic or node (`ConfigResourceExistenceChecker`).

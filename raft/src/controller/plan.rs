@@ -3,7 +3,7 @@
 use super::features::ELIGIBLE_LEADER_REPLICAS_FEATURE;
 use super::random::Randomness;
 use super::sessions::Sessions;
-use crate::error::ControllerError;
+use crate::error::{ConfigError, ControllerError};
 use crate::image::{ConfigResource, Image};
 use protocol::metadata_record::MetadataRecord;
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ pub trait ConfigRules: Send + Sync {
     ///
     /// # Errors
     /// What is wrong, in Kafka's words.
-    fn check(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), String>;
+    fn check(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError>;
 }
 
 /// Shared [`ConfigRules`].
@@ -77,7 +77,7 @@ impl fmt::Debug for ConfigRulesHandle {
 struct AnyConfig;
 
 impl ConfigRules for AnyConfig {
-    fn check(&self, _: &ConfigResource, _: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), String> {
+    fn check(&self, _: &ConfigResource, _: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError> {
         Ok(())
     }
 }

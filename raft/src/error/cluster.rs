@@ -1,6 +1,6 @@
 //! Why the controller refused a whole operation, a registration or a configuration.
 
-use super::ReplayError;
+use super::{InvalidTopic, ReplayError};
 use crate::controller::ProposeError;
 use protocol::ids::{Uuid, format_uuid};
 use std::sync::Arc;
@@ -107,6 +107,15 @@ pub enum ConfigError {
     /// The broker's rules for keys and values refuse it, in their words.
     #[error("{0}")]
     Invalid(String),
+    /// As [`ConfigError::Invalid`], where Kafka takes the request itself for the mistake.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// A resource without a name that stands for no default.
+    #[error("{0}")]
+    Unnamed(&'static str),
+    /// The resource is a topic, and no topic can have its name.
+    #[error(transparent)]
+    InvalidTopic(#[from] InvalidTopic),
     /// A topic was to be created with keys without values.
     #[error("Null value not supported for topic configs: {}", .0.join(","))]
     NullValues(Vec<Arc<str>>),

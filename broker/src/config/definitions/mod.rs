@@ -190,6 +190,16 @@ fn by_name(is_wanted: impl Fn(&Area) -> bool) -> Vec<&'static Definition> {
     rows
 }
 
+/// Every key of a broker, by name.
+pub fn all_broker_keys() -> &'static [&'static Definition] {
+    &ALL
+}
+
+/// Whether DescribeConfigs tells the broker's key with this name where nobody has set it.
+pub fn is_described(name: &str) -> bool {
+    BROKER.binary_search_by_key(&name, |definition| definition.name).is_ok()
+}
+
 /// The broker's key with this name, described or not.
 pub fn broker_key(name: &str) -> Option<&'static Definition> {
     let place = ALL.binary_search_by_key(&name, |definition| definition.name).ok()?;
@@ -222,13 +232,17 @@ const PREFIXES: &[&str] = &["config.providers.", "confluent.", "rlmm.config.", "
 /// Keys of one listener: this, its name, and the key.
 const LISTENER_PREFIX: &str = "listener.name.";
 
-/// Whether a key that has no row is one that is known by its beginning.
-pub fn has_known_prefix(name: &str) -> bool {
-    let of_listener = name.strip_prefix(LISTENER_PREFIX).is_some_and(|rest| {
+/// Whether it is a key of one listener only.
+pub fn is_of_listener(name: &str) -> bool {
+    name.strip_prefix(LISTENER_PREFIX).is_some_and(|rest| {
         // The listener's name, and for SASL the mechanism, stand before the key.
         rest.match_indices('.').take(2).any(|(dot, _)| broker_key(&rest[dot + 1..]).is_some())
-    });
-    of_listener || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    })
+}
+
+/// Whether a key that has no row is one that is known by its beginning.
+pub fn has_known_prefix(name: &str) -> bool {
+    is_of_listener(name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Broker keys that mean the same, the strongest first; for any other key, itself (`DynamicBrokerConfig.brokerConfigSynonyms`).

@@ -3,6 +3,8 @@
 use super::*;
 use crate::controller::configs::alter_configs;
 use crate::controller::producer_ids::allocate_producer_ids;
+use crate::error::ConfigError;
+use crate::image::ConfigResourceType;
 use protocol::metadata_record::{ClearElrRecord, ConfigRecord, FeatureLevelRecord};
 use std::collections::BTreeMap;
 
@@ -73,6 +75,11 @@ fn resources_must_exist() {
     assert_eq!(refusal(ConfigResource::broker(9)), "No node with id 9 found.");
     let named = ConfigResource { name: "one".into(), ..ConfigResource::broker(1) };
     assert_eq!(refusal(named), "Invalid broker name one");
+    assert_eq!(refusal(ConfigResource::topic("")), "Default topic resources are not allowed.");
+    assert!(refusal(ConfigResource::topic("a b")).starts_with("Topic name is invalid: 'a b' contains"));
+    let unnamed = |resource_type| ConfigResource { resource_type, name: "".into() };
+    assert_eq!(refusal(unnamed(ConfigResourceType::Group)), "Default group resources are not allowed.");
+    assert_eq!(refusal(unnamed(ConfigResourceType::ClientMetrics)), "Subscription name can't be empty");
     assert_eq!(refusal(ConfigResource::broker(1)), "");
     assert_eq!(refusal(ConfigResource::default_broker()), "");
 }
@@ -80,8 +87,9 @@ fn resources_must_exist() {
 struct NoKeyX;
 
 impl ConfigRules for NoKeyX {
-    fn check(&self, _: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), String> {
-        if values.contains_key("x") { Err("Unknown topic config name: x".into()) } else { Ok(()) }
+    fn check(&self, _: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError> {
+        let refused = || ConfigError::Invalid("Unknown topic config name: x".into());
+        if values.contains_key("x") { Err(refused()) } else { Ok(()) }
     }
 }
 
