@@ -99,11 +99,14 @@ mod tests {
         checked.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
+    /// A resource, its keys, and the refusal; empty for none.
+    type Case<'a> = (&'a ConfigResource, &'a [(&'a str, &'a str)], &'a str);
+
     /// As Apache Kafka 4.3.1 answers IncrementalAlterConfigs, but for listeners' keys, which it stores.
     #[test]
     fn refusals_are_in_kafkas_words() {
         let (broker, all) = (ConfigResource::broker(1), ConfigResource::default_broker());
-        let cases: &[(&ConfigResource, &[(&str, &str)], &str)] = &[
+        let cases: &[Case] = &[
             (&broker, &[("num.partitions", "3")], "Cannot update these configs dynamically: [num.partitions]"),
             (
                 &all,

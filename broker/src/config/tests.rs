@@ -1,5 +1,8 @@
 //! Settings as a whole: what a file of Kafka's means, and what is refused.
 
+use proptest::prelude::*;
+
+use super::definitions::{Bounds, Definition, Effect, Kind};
 use super::*;
 
 fn config(properties: &[(&str, &str)]) -> Result<(BrokerConfig, Vec<ConfigWarning>), String> {
@@ -92,4 +95,79 @@ fn refusals_name_key_value_and_bound() {
 fn the_older_name_of_the_node_id_counts() {
     let (config, _) = config(&[("broker.id", "7")]).unwrap();
     assert_eq!(config.node_id, 7);
+}
+
+/// A text that the key cannot have, by its type or its bounds; nothing if it can have any.
+fn unfit(definition: &Definition, number: i64) -> Option<String> {
+    let out_of_bounds = match definition.bounds {
+        Bounds::AtLeast(min) | Bounds::Between(min, _) if number % 2 == 0 => Some(min.checked_sub(1 + number % 1000)?),
+        Bounds::Between(_, max) => Some(max.checked_add(1 + number % 1000)?),
+        Bounds::BetweenOr(_, max, _) => Some(max.checked_add(1 + number % 1000)?),
+        _ => None,
+    };
+    match (definition.kind, out_of_bounds, definition.bounds) {
+        (Kind::Short | Kind::Int | Kind::Long | Kind::Double, Some(text), _) => Some(text.to_string()),
+        (_, _, Bounds::OneOf(_) | Bounds::EachOneOf(_) | Bounds::OneOfAnyCase(_)) => {
+            Some(format!("no choice {number}"))
+        }
+        (Kind::Boolean | Kind::Short | Kind::Int | Kind::Long | Kind::Double, ..) => Some(format!("nonsense{number}")),
+        _ => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever else is set, and in whatever way: a value that does not fit keeps the node from starting, and the message names its key.
+    #[test]
+    fn one_bad_value_among_good_ones_is_named(
+        place in any::<proptest::sample::Index>(),
+        others in proptest::collection::vec(any::<proptest::sample::Index>(), 0..20),
+        number in 0..1_000_000i64,
+        by in 0..3,
+    ) {
+        let rows = definitions::all_broker_keys();
+        let bad = rows[place.index(rows.len())];
+        let Some(text) = unfit(bad, number) else { return Ok(()) };
+        let others = others.iter().map(|place| rows[place.index(rows.len())]).filter(|row| row.name != bad.name);
+        let mut file: Vec<_> =
+            others.filter_map(|row| Some((row.name.to_owned(), row.default?.to_owned()))).collect();
+        let mut sources = Sources::default();
+        let variable = bad.name.replace('_', "__").replace('-', "___").replace('.', "_").to_uppercase();
+        match by {
+            0 => file.push((bad.name.to_owned(), text)),
+            1 => sources.command_line.push((bad.name.to_owned(), text)),
+            _ => {
+                let variables = [(format!("KAFKA_{variable}"), text)];
+                sources.environment = environment::parse(variables, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+                prop_assume!(sources.environment.without_meaning.is_empty());
+            }
+        }
+        sources.file = Some(file);
+        let refused = BrokerConfig::new(sources.properties()).unwrap_err().to_string();
+        prop_assert!(refused.contains(bad.name), "{}", refused);
+    }
+
+    /// The name of every key survives the way through the environment.
+    #[test]
+    fn every_key_can_be_given_in_the_environment(place in any::<proptest::sample::Index>()) {
+        let rows = definitions::all_broker_keys();
+        let row = rows[place.index(rows.len())];
+        let variable = row.name.replace('_', "__").replace('-', "___").replace('.', "_").to_uppercase();
+        let variables = [(format!("KAFKA_{variable}"), "x".to_owned())];
+        let found = environment::parse(variables, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let is_known_otherwise = !found.without_meaning.is_empty();
+        prop_assert!(is_known_otherwise || found.properties.contains_key(row.name), "{:?}", found);
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_with_its_reason() {
+    for row in definitions::all_broker_keys().iter().filter(|row| row.effect == Effect::Refused) {
+        let value = if row.kind == Kind::Boolean { "true" } else { "org.example.Thing" };
+        let refused = config(&[(row.name, value)]).unwrap_err();
+        assert!(refused.contains(row.name) && refused.contains(row.refusal().unwrap()), "{refused}");
+        let default = row.default.unwrap_or("");
+        config(&[(row.name, default)]).unwrap();
+    }
 }
