@@ -1,14 +1,22 @@
-//! The command line: a broker with its controller in one process.
+//! The command line: a broker with its controller in one process, and the commands to look after it.
 
 mod banner;
+mod client;
+mod commands;
+mod interrupt;
+mod kafka_names;
 mod logging;
+mod output;
+mod progress;
 mod server;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::commands::key_value;
 
 /// Maps memory without reserving it, so that a forged count in a request costs nothing (see the crate `protocol`).
 #[global_allocator]
@@ -40,6 +48,8 @@ enum Command {
         #[command(flatten)]
         arguments: ServerArguments,
     },
+    #[command(flatten)]
+    Tool(commands::Command),
 }
 
 #[derive(Args, Debug, Default)]
@@ -49,23 +59,34 @@ struct ServerArguments {
     overrides: Vec<(String, String)>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
-}
-
 fn main() -> ExitCode {
-    run(std::env::args_os())
+    let mut arguments = std::env::args_os();
+    match arguments.next().as_deref().and_then(kafka_names::called_as) {
+        Some(name) => kafka_names::run(name, arguments.collect()),
+        None => run(std::env::args_os()),
+    }
 }
 
 fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    broker::system::use_ordinary_pages();
     let command_line = CommandLine::parse_from(arguments);
-    let (file, arguments) = match command_line.command {
-        Some(Command::Server { file, arguments }) => (file, arguments),
-        None => (None, command_line.server),
+    let tool = match command_line.command {
+        None => return serve(None, command_line.server.overrides),
+        Some(Command::Server { file, arguments }) => return serve(file.as_deref(), arguments.overrides),
+        Some(Command::Tool(tool)) => tool,
     };
-    match server::run(file.as_deref(), arguments.overrides) {
+    match tool.run() {
+        Err(error) if !output::is_broken_pipe(&error) => {
+            banner::failure(&error);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs the broker until it is told to stop.
+fn serve(file: Option<&Path>, overrides: Vec<(String, String)>) -> ExitCode {
+    broker::system::use_ordinary_pages();
+    match server::run(file, overrides) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             banner::failure(&error);

@@ -23,7 +23,11 @@ pub(crate) fn run(file: Option<&Path>, overrides: Vec<(String, String)>) -> anyh
     runtime.block_on(serve(config))
 }
 
-fn configure(
+/// The settings of that file, with `overrides` on top, and what is odd about them. Nothing is started or touched.
+///
+/// # Errors
+/// The file cannot be read, or a value is refused.
+pub(crate) fn configure(
     file: Option<&Path>,
     overrides: Vec<(String, String)>,
 ) -> anyhow::Result<(BrokerConfig, Vec<ConfigWarning>)> {

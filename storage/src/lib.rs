@@ -47,9 +47,11 @@ pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
 mod segment;
+mod segment_file;
 mod slot_cache;
 
 pub use config::LogConfig;
 pub use error::{AppendError, Error};
 pub use log::{Appended, Log, Offsets, ReadLimits, Region, TimestampOffset};
 pub use log_dir::{LogDir, LogDirOptions, LogDirs};
+pub use segment_file::{SegmentFile, StoredBatch};

@@ -11,6 +11,9 @@ use super::definitions::{Definition, broker_synonyms, topic_key, topic_synonym};
 use super::{BrokerConfig, ConfigError, Layers, Setting, Source, Value};
 use crate::replica::{Durability, TopicSettings};
 
+/// The fewest in-sync replicas that a topic's acks=all waits for.
+pub const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
+
 /// Checks the keys that a topic is to have.
 ///
 /// # Errors
