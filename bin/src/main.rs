@@ -6,6 +6,7 @@ mod commands;
 mod interrupt;
 mod kafka_names;
 mod logging;
+mod notify;
 mod output;
 mod progress;
 mod server;

@@ -8,7 +8,7 @@ use broker::clock::Clock;
 use broker::config::{BrokerConfig, ConfigWarning, Sources, environment, server_properties};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{banner, logging};
+use crate::{banner, logging, notify};
 
 /// Runs the broker of that file, with `overrides` on top.
 ///
@@ -72,8 +72,12 @@ async fn serve(config: BrokerConfig) -> anyhow::Result<()> {
     };
     let log_dirs: Vec<PathBuf> = broker.log_dirs().map(Path::to_owned).collect();
     banner::ready(&broker, &log_dirs);
+    notify::tell(notify::State::Ready);
     tokio::select! {
-        name = stop.next() => tracing::info!("{name}: stopping"),
+        name = stop.next() => {
+            tracing::info!("{name}: stopping");
+            notify::tell(notify::State::Stopping);
+        }
         reason = broker.failed() => {
             broker.shutdown().await;
             bail!("the broker cannot go on: {reason}");

@@ -10,12 +10,13 @@ use integration::broker::{Broker, Setup};
 use integration::kafka;
 use integration::process::{self, Finished};
 use integration::{audit, records, wait, workspace};
-use protocol::record_batch::Codec;
+use protocol::record_batch::{BatchBuilder, Codec};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const BATCHES: i32 = 60;
 const RECORDS: i32 = 20;
+const RECORD_BYTES: usize = 3_000;
 
 fn log(arguments: &[&str]) -> Finished {
     process::run(Command::new(workspace::ottla()).arg("log").args(arguments), b"", LIMIT)
@@ -78,18 +79,18 @@ fn a_dump_says_what_kafkas_own_dump_says() {
 
 /// A stopped broker's directory with a log of several segments; the broker can be started again.
 fn written(folder: &Path) -> Broker {
-    let mut broker =
-        Setup::new().folder(folder).set("log.segment.bytes", 16384).set("log.index.interval.bytes", 1024).start();
+    let mut broker = Setup::new().folder(folder).set("log.segment.bytes", 1 << 20).start();
     let mut connection = broker.connect();
     connection.create_topic("t", 1, &[]);
+    let (producer, producer_epoch) = connection.init_producer();
     for number in 0..BATCHES {
-        let batch = records::batch(
-            RECORDS,
-            i64::from(number * RECORDS)..i64::from((number + 1) * RECORDS),
-            Codec::None,
-            wait::now_ms(),
-        );
-        assert_eq!(connection.produce("t", 0, batch).error_code, 0);
+        let sequence = number * RECORDS;
+        let mut batch = BatchBuilder::new(0, Codec::None).producer(producer, producer_epoch, sequence);
+        for record in 0..RECORDS {
+            let value = records::noise(u64::from((sequence + record).unsigned_abs()), RECORD_BYTES);
+            batch.append(wait::now_ms(), None, Some(&value), &[]);
+        }
+        assert_eq!(connection.produce("t", 0, batch.build()).error_code, 0);
     }
     broker.stop();
     broker
@@ -121,7 +122,7 @@ fn a_damaged_log_is_found_cut_and_served_again() {
     let logs = files(&partition, ".log");
     assert!(logs.len() >= 3, "{logs:?}");
 
-    flip(&logs[1], 5000);
+    flip(&logs[1], 500_000);
     let before = fs::read(&logs[1]).expect("the file is there");
     damaged(&data, &[text(&logs[1]), "Record is corrupt", "position "]);
     let planned = log(&["repair", text(&data)]).ok();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::ids::TopicPartition;
 use protocol::metadata_record::MetadataRecord;
-use protocol::record_batch::{Records, check_crc, expansion_limit};
+use protocol::record_batch::{BatchHeader, Records, check_crc, expansion_limit};
 use storage::file_system::{FileSystem, OsFileSystem};
 use storage::index::txn_index::{self, AbortedTxn};
 use storage::index::{Index, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, rising};
@@ -164,18 +164,10 @@ impl Task<'_> {
             if let Err(text) = self.batch(path, &batch, next_offset) {
                 break Some(text);
             }
-            let epoch = batch.header.partition_leader_epoch;
-            let known = epochs.and_then(|epochs| epochs.epoch_for_offset(batch.header.base_offset));
-            if !epoch_told && epoch >= 0 && epochs.is_some() && known != Some(epoch) && !self.in_use {
+            let wrong =
+                epochs.filter(|_| !epoch_told && !self.in_use).and_then(|epochs| wrong_epoch(epochs, &batch.header));
+            if let Some(text) = wrong {
                 epoch_told = true;
-                let offset = batch.header.base_offset;
-                let text = format!(
-                    "offset {offset} was written in leader epoch {epoch}, but {}",
-                    match known {
-                        Some(known) => format!("the file says {known}"),
-                        None => "the file knows of none".to_owned(),
-                    }
-                );
                 report.note(&self.folder.join(LEADER_EPOCH_CHECKPOINT), text, Remedy::Remove);
             }
             indexes.compare(&batch);
@@ -253,6 +245,15 @@ impl Task<'_> {
         }
         Ok(())
     }
+}
+
+/// What the file of leader epochs says wrongly about a batch. Of what lies before its first entry, and so before the log start
+/// offset, it says nothing.
+fn wrong_epoch(epochs: &LeaderEpochs, header: &BatchHeader) -> Option<String> {
+    let (offset, written) = (header.base_offset, header.partition_leader_epoch);
+    let known = epochs.epoch_for_offset(offset)?;
+    (written >= 0 && written != known)
+        .then(|| format!("offset {offset} was written in leader epoch {written}, but the file says {known}"))
 }
 
 impl PartitionReport {
