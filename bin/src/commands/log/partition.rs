@@ -23,8 +23,8 @@ pub(super) enum Remedy {
     Cut { position: u64, offset: i64 },
     /// The file goes: a broker makes it again from the log.
     Remove,
-    /// The next start recovers the log and puts it right.
-    Recover,
+    /// The offset that the file has for a partition is lowered to this one, the end of its log.
+    Lower { offset: i64 },
     /// Nothing that this program does.
     None,
 }
@@ -33,6 +33,8 @@ pub(super) enum Remedy {
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) file: PathBuf,
+    /// Whose, where the file is of several partitions.
+    pub(super) partition: Option<TopicPartition>,
     pub(super) text: String,
     pub(super) remedy: Remedy,
 }
@@ -257,8 +259,21 @@ fn wrong_epoch(epochs: &LeaderEpochs, header: &BatchHeader) -> Option<String> {
 }
 
 impl PartitionReport {
+    /// Where the log is to end: file, position and offset.
+    pub(super) fn cut(&self) -> Option<(&Path, u64, i64)> {
+        self.problems.iter().find_map(|problem| match problem.remedy {
+            Remedy::Cut { position, offset } => Some((problem.file.as_path(), position, offset)),
+            _ => None,
+        })
+    }
+
+    /// Whether anything is wrong that can be made good.
+    pub(super) fn needs_repair(&self) -> bool {
+        self.problems.iter().any(|problem| problem.remedy != Remedy::None)
+    }
+
     fn note(&mut self, file: &Path, text: String, remedy: Remedy) {
-        self.problems.push(Problem { file: file.to_owned(), text, remedy });
+        self.problems.push(Problem { file: file.to_owned(), partition: None, text, remedy });
     }
 }
 

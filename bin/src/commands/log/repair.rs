@@ -1,6 +1,6 @@
 //! `ottla log repair`: what recovery would do, done now, after a look at what it costs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use protocol::ids::TopicPartition;
 use serde_json::json;
-use storage::checkpoint::{RECOVERY_POINT_CHECKPOINT, decode_offsets, write_offsets};
+use storage::checkpoint::{HIGH_WATERMARK_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, decode_offsets, write_offsets};
 use storage::file_system::{FileSystem, LockGuard, OpenMode, OsFileSystem};
 use storage::log_dir::CLEAN_SHUTDOWN;
 
@@ -111,8 +111,8 @@ enum Step {
     RemoveSegment { file: PathBuf },
     /// A file that a broker makes again goes.
     Remove { file: PathBuf },
-    /// The next start reads the log through from here.
-    Recover { partition: TopicPartition, from: i64 },
+    /// A checkpoint says no more than this offset of a partition.
+    Lower { file: PathBuf, partition: TopicPartition, offset: i64 },
 }
 
 impl std::fmt::Display for Step {
@@ -125,7 +125,20 @@ impl std::fmt::Display for Step {
             ),
             Self::RemoveSegment { file } => write!(f, "remove {}: it lies behind the damage", file.display()),
             Self::Remove { file } => write!(f, "remove {}: a broker makes it again", file.display()),
-            Self::Recover { partition, from } => write!(f, "recover {partition} from offset {from} at the next start"),
+            Self::Lower { file, partition, offset } => {
+                write!(f, "lower the offset of {partition} in {} to {offset}, if it is higher", file.display())
+            }
+        }
+    }
+}
+
+impl Step {
+    fn file(&self) -> &Path {
+        match self {
+            Self::Cut { file, .. }
+            | Self::RemoveSegment { file }
+            | Self::Remove { file }
+            | Self::Lower { file, .. } => file,
         }
     }
 }
@@ -142,27 +155,26 @@ impl Plan {
         for partition in &report.partitions {
             of_partition(partition, &mut steps)?;
         }
-        for problem in report.own.iter().filter(|problem| problem.remedy == Remedy::Remove) {
-            steps.push(Step::Remove { file: problem.file.clone() });
-        }
-        let damaged = report
-            .partitions
-            .iter()
-            .filter(|partition| partition.problems.iter().any(|problem| problem.remedy != Remedy::None));
-        for partition in damaged {
-            let cut = partition.problems.iter().find_map(|problem| match problem.remedy {
-                Remedy::Cut { offset, .. } => Some(offset),
-                _ => None,
-            });
-            if let Some(name) = &partition.partition {
-                steps.push(Step::Recover { partition: name.clone(), from: cut.unwrap_or(0) });
+        for problem in &report.own {
+            let file = problem.file.clone();
+            match (problem.remedy, &problem.partition) {
+                (Remedy::Remove, _) => steps.push(Step::Remove { file }),
+                (Remedy::Lower { offset }, Some(partition)) => {
+                    steps.push(Step::Lower { file, partition: partition.clone(), offset });
+                }
+                _ => {}
             }
         }
-        let needs_recovery = report.own.iter().any(|problem| problem.remedy == Remedy::Recover);
-        if needs_recovery && steps.is_empty() {
-            for partition in report.partitions.iter().filter_map(|partition| partition.partition.clone()) {
-                steps.push(Step::Recover { partition, from: 0 });
-            }
+        for partition in report.partitions.iter().filter(|partition| partition.needs_repair()) {
+            let Some(name) = &partition.partition else { continue };
+            let cut = partition.cut().map(|(_, _, offset)| offset);
+            let lower = |file: &str, offset| {
+                let file = report.directory.join(file);
+                Step::Lower { file, partition: name.clone(), offset }
+            };
+            // What stands below the cut was read and is whole; where only an index was wrong, all is read again.
+            steps.push(lower(RECOVERY_POINT_CHECKPOINT, cut.unwrap_or(0)));
+            steps.extend(cut.map(|offset| lower(HIGH_WATERMARK_CHECKPOINT, offset)));
         }
         Ok(Self { directory: report.directory.clone(), steps })
     }
@@ -174,7 +186,6 @@ impl Plan {
         }
         remove(&self.directory.join(CLEAN_SHUTDOWN))?;
         OsFileSystem.sync_dir(&self.directory)?;
-        self.lower_recovery_points()?;
         for step in &self.steps {
             match step {
                 Step::Cut { file, position, .. } => {
@@ -188,58 +199,41 @@ impl Plan {
                     }
                 }
                 Step::Remove { file } => remove(file)?,
-                Step::Recover { .. } => {}
+                Step::Lower { file, partition, offset } => lower(file, partition, *offset)?,
             }
         }
-        let folders = self.steps.iter().filter_map(|step| match step {
-            Step::Cut { file, .. } | Step::RemoveSegment { file } | Step::Remove { file } => file.parent(),
-            Step::Recover { .. } => None,
-        });
-        for folder in folders.collect::<std::collections::BTreeSet<_>>() {
+        let folders = self.steps.iter().filter_map(|step| step.file().parent());
+        for folder in folders.collect::<BTreeSet<_>>() {
             OsFileSystem.sync_dir(folder)?;
         }
         Ok(())
     }
+}
 
-    fn lower_recovery_points(&self) -> anyhow::Result<()> {
-        let path = self.directory.join(RECOVERY_POINT_CHECKPOINT);
-        let stored = match OsFileSystem.read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        // A damaged one counts as absent: everything is recovered.
-        let mut offsets = decode_offsets(&stored).unwrap_or_default();
-        let recovers: BTreeMap<_, _> = self
-            .steps
-            .iter()
-            .filter_map(|step| match step {
-                Step::Recover { partition, from } => Some((partition, *from)),
-                _ => None,
-            })
-            .collect();
-        for (partition, offset) in &mut offsets {
-            if let Some(from) = recovers.get(partition) {
-                *offset = (*offset).min(*from);
-            }
-        }
-        Ok(write_offsets(&OsFileSystem, &path, &offsets)?)
+/// Lowers what a checkpoint says of a partition. A file that is absent, damaged or silent about it says less already.
+fn lower(file: &Path, partition: &TopicPartition, offset: i64) -> io::Result<()> {
+    let bytes = match OsFileSystem.read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let Ok(mut offsets) = decode_offsets(&bytes) else { return Ok(()) };
+    match offsets.get_mut(partition) {
+        Some(stored) if *stored > offset => *stored = offset,
+        _ => return Ok(()),
     }
+    write_offsets(&OsFileSystem, file, &offsets)
 }
 
 /// Later segments first, so that an interruption leaves no hole.
 fn of_partition(report: &PartitionReport, steps: &mut Vec<Step>) -> io::Result<()> {
-    let cut = report.problems.iter().find_map(|problem| match problem.remedy {
-        Remedy::Cut { position, offset } => Some((&problem.file, position, offset)),
-        _ => None,
-    });
-    if let Some((file, position, offset)) = cut {
+    if let Some((file, position, offset)) = report.cut() {
         let mut later: Vec<PathBuf> = files(&report.folder)?;
         later.retain(|path| path > file && matches!(FileKind::of(path), Some(FileKind::Log { .. })));
         steps.extend(later.into_iter().rev().map(|file| Step::RemoveSegment { file }));
         let size = OsFileSystem.metadata(file)?.size;
         let dropped_bytes = size.saturating_sub(position);
-        steps.push(Step::Cut { file: file.clone(), position, dropped_bytes, offset });
+        steps.push(Step::Cut { file: file.to_owned(), position, dropped_bytes, offset });
     }
     let removed = report.problems.iter().filter(|problem| problem.remedy == Remedy::Remove);
     steps.extend(removed.map(|problem| Step::Remove { file: problem.file.clone() }));

@@ -166,14 +166,14 @@ fn own_files(directory: &Path, partitions: &[PartitionReport], in_use: bool) -> 
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
-                problems.push(Problem { file, text: error.to_string(), remedy: Remedy::None });
+                problems.push(Problem { file, partition: None, text: error.to_string(), remedy: Remedy::None });
                 continue;
             }
         };
         let offsets = match decode_offsets(&bytes) {
             Ok(offsets) => offsets,
             Err(error) => {
-                problems.push(Problem { file, text: error.to_string(), remedy: Remedy::Remove });
+                problems.push(Problem { file, partition: None, text: error.to_string(), remedy: Remedy::Remove });
                 continue;
             }
         };
@@ -181,7 +181,8 @@ fn own_files(directory: &Path, partitions: &[PartitionReport], in_use: bool) -> 
             let end = ends.get(&partition).copied().filter(|end| offset > *end && !in_use);
             if let Some(end) = end {
                 let text = format!("{partition} has offset {offset}, but the log ends at {end}");
-                problems.push(Problem { file: file.clone(), text, remedy: Remedy::Recover });
+                let remedy = Remedy::Lower { offset: end };
+                problems.push(Problem { file: file.clone(), partition: Some(partition), text, remedy });
             }
         }
     }
