@@ -121,7 +121,8 @@ fn print(line: &str) -> Result<(), Failure> {
 fn check_command_config(parsed: &options::Parsed) -> Result<(), Failure> {
     let Some(path) = parsed.value("command-config") else { return Ok(()) };
     let text = std::fs::read_to_string(path).map_err(|error| Failure::error(format!("{path}: {error}")))?;
-    let protocol = server_properties::parse(&text).into_iter().rfind(|(key, _)| key == "security.protocol");
+    let properties = server_properties::parse(&text).map_err(|error| Failure::error(format!("{path}: {error}")))?;
+    let protocol = properties.into_iter().rfind(|(key, _)| key == "security.protocol");
     match protocol {
         Some((_, protocol)) if !protocol.trim().eq_ignore_ascii_case("PLAINTEXT") => Err(Failure::error(format!(
             "{path} asks for security.protocol={protocol}, which this tool does not speak; use Apache Kafka's own tool there"
