@@ -1,4 +1,4 @@
-//! The bytes that Kafka defines: frames, headers, message bodies, record batches, metadata records.
+//! The bytes that Kafka defines: frames, headers, message bodies, record batches, metadata and coordinator records.
 //!
 //! Pure: no I/O, no async, no clock. Message bodies come from the `kafka-protocol` crate, decoded from a
 //! frozen [`bytes::Bytes`] frame so that strings and records stay slices of it. Record batches are our own
@@ -16,6 +16,7 @@
 //! # Deliberately absent
 //! Message formats v0 and v1 (gone since Kafka 4.0) and every decision that needs cluster state.
 
+pub mod coordinator_record;
 pub mod error_code;
 pub mod frame;
 pub mod ids;
