@@ -8,6 +8,7 @@ use raft::error::{ConfigError, ControllerError, InvalidRequest, RegistrationErro
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error};
 
+use crate::group::GroupError;
 use crate::replica::PartitionError;
 
 /// What a partition answers.
@@ -66,6 +67,32 @@ pub fn log(error: &Error) -> ErrorCode {
         Error::Corrupt { .. } => ErrorCode::KafkaStorageError,
         Error::InconsistentTopicId { .. } => ErrorCode::InconsistentTopicId,
         Error::Deleted => ErrorCode::NotLeaderOrFollower,
+    }
+}
+
+/// What the group coordinator refuses (`CoordinatorOperationExceptionHelper` for records that were not stored).
+pub fn group(error: &GroupError) -> ErrorCode {
+    match error {
+        GroupError::NotAvailable => ErrorCode::CoordinatorNotAvailable,
+        GroupError::Loading => ErrorCode::CoordinatorLoadInProgress,
+        GroupError::NotCoordinator => ErrorCode::NotCoordinator,
+        GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
+        GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+        GroupError::GroupNotFound(_) => ErrorCode::GroupIdNotFound,
+        GroupError::UnknownMember => ErrorCode::UnknownMemberId,
+        GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
+        GroupError::FencedInstance => ErrorCode::FencedInstanceId,
+        GroupError::InconsistentProtocol => ErrorCode::InconsistentGroupProtocol,
+        GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+        GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
+        GroupError::MaxSizeReached => ErrorCode::GroupMaxSizeReached,
+        GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+        GroupError::Append(error) => match partition(error) {
+            ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+            ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
+            code => code,
+        },
+        GroupError::Encode(_) => ErrorCode::InvalidRequest,
     }
 }
 

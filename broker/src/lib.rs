@@ -1,13 +1,14 @@
 //! This broker's behaviour: connections, APIs, partitions, settings.
 //!
 //! ```text
-//! server ─► handlers ─► replica ─► storage
+//! server ─► handlers ─► group ─► replica ─► storage
 //!              │  └────► metadata_cache, config (readable by all)
 //!              └───────► raft::controller (every change of cluster truth)
 //! ```
 //!
 //! - `server`: listeners, connections, the memory that requests may hold.
 //! - `handlers`: one file for each API, and the table that ApiVersions is answered from.
+//! - [`group`]: the coordinator of consumer groups and their offsets.
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - `start`, `tasks`: the order in which a broker comes up, and what runs beside connections.
@@ -19,11 +20,12 @@
 //! - Error codes are chosen in [`error_code`] only, the wall clock is read in [`clock`] only.
 //!
 //! # Deliberately absent
-//! Groups, transactions, compaction, tiering, replication between brokers, TLS, SASL.
+//! The consumer protocol of KIP-848, transactions, compaction, tiering, replication between brokers, TLS, SASL.
 
 pub mod clock;
 pub mod config;
 pub mod error_code;
+pub mod group;
 pub mod handlers;
 pub mod metadata_cache;
 pub mod producer_ids;
@@ -99,6 +101,7 @@ impl Broker {
         }));
         let failure = watch::Sender::new(None);
         let mut tasks = Tasks::default();
+        services.groups.metadata_changed(&services.metadata.image(), &services.replicas.table(), &[]);
         tasks::metadata_publisher(&mut tasks, &services, truth.updates, failure.clone());
         start::join(&services, &bound.client_endpoints).await?;
         if !was_clean {
@@ -109,6 +112,7 @@ impl Broker {
         tasks::metadata_snapshots(&mut tasks, &services);
         tasks::log_upkeep(&mut tasks, &services);
         tasks::log_cleaner(&mut tasks, &services);
+        tasks::group_work(&mut tasks, &services);
         report_failures(&services, &metadata_dir, &failure);
         let stop_servers = watch::Sender::new(false);
         let servers = serve(&services, bound.listeners, &stop_servers);
@@ -146,6 +150,8 @@ impl Broker {
     pub async fn shutdown(mut self) {
         let node_id = self.services.settings.node_id;
         tracing::info!("[KafkaRaftServer nodeId={node_id}] shutting down");
+        // Requests that wait for other members are answered, so that their connections can end.
+        self.services.groups.shutdown();
         self.stop_servers.send_replace(true);
         while self.servers.join_next().await.is_some() {}
         let (broker_epoch, quorum) = (self.services.broker_epoch(), self.services.quorum.clone());

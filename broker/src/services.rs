@@ -9,6 +9,7 @@ use raft::quorum::Quorum;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::group::GroupCoordinator;
 use crate::handlers::SessionCache;
 use crate::metadata_cache::MetadataCache;
 use crate::producer_ids::ProducerIds;
@@ -22,6 +23,7 @@ pub struct Services {
     pub cluster_id: Arc<str>,
     pub metadata: MetadataCache,
     pub replicas: Arc<ReplicaManager>,
+    pub groups: Arc<GroupCoordinator>,
     pub fetch_sessions: SessionCache,
     pub producer_ids: ProducerIds,
     pub connection_limits: Arc<ConnectionLimits>,
@@ -51,6 +53,7 @@ impl Services {
             fetch_sessions: SessionCache::new(parts.settings.fetch_session_slots),
             producer_ids: ProducerIds::default(),
             connection_limits: ConnectionLimits::new(Limits::of(&parts.settings.dynamic(&parts.quorum.image()))),
+            groups: Arc::new(GroupCoordinator::new(parts.settings.groups.clone(), parts.clock, parts.settings.node_id)),
             settings: parts.settings,
             clock: parts.clock,
             cluster_id: parts.cluster_id,

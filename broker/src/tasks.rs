@@ -120,8 +120,14 @@ pub fn metadata_publisher(
 async fn publish(services: &Arc<Services>, update: Update) {
     let image = Arc::clone(&update.image);
     let (replicas, now_ms) = (Arc::clone(&services.replicas), services.clock.now_ms());
+    let groups = Arc::clone(&services.groups);
     // Creating and deleting logs touches the disk.
-    let applied = tokio::task::spawn_blocking(move || replicas.apply(&update, now_ms)).await;
+    let applied = tokio::task::spawn_blocking(move || {
+        replicas.apply(&update, now_ms);
+        let deleted = update.delta.deleted_topics.iter().map(|topic| Arc::clone(topic.name()));
+        groups.metadata_changed(&update.image, &replicas.table(), &deleted.collect::<Vec<_>>());
+    });
+    let applied = applied.await;
     if let Err(error) = applied {
         tracing::error!(%error, offset = image.offset(), "cannot take over the metadata");
     }
@@ -182,6 +188,12 @@ pub fn metadata_snapshots(tasks: &mut Tasks, services: &Arc<Services>) {
             }
         }
     });
+}
+
+/// Serves the group coordinator beside connections: loads, timers, expiry.
+pub fn group_work(tasks: &mut Tasks, services: &Arc<Services>) {
+    let stop = tasks.stop_signal();
+    tasks.spawn("group-coordinator", Arc::clone(&services.groups).work(stop));
 }
 
 /// Keeps the logs in order: syncs, checkpoints, retention, files to remove.

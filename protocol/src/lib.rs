@@ -16,6 +16,7 @@
 //! # Deliberately absent
 //! Message formats v0 and v1 (gone since Kafka 4.0) and every decision that needs cluster state.
 
+pub mod consumer_protocol;
 pub mod coordinator_record;
 pub mod error_code;
 pub mod frame;

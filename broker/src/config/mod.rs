@@ -6,6 +6,7 @@ mod cleaner;
 pub mod definitions;
 mod dynamic;
 pub mod environment;
+mod group;
 mod layers;
 mod listeners;
 pub mod reference;
@@ -26,6 +27,7 @@ use raft::image::{Configs, Image};
 pub use cleaner::CleanerSettings;
 pub use dynamic::DynamicSettings;
 pub use environment::Environment;
+pub use group::{GroupConfig, OffsetsTopicConfig};
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
 pub use sources::Sources;
@@ -68,6 +70,7 @@ pub struct BrokerConfig {
     pub retention_check_interval: Duration,
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
+    pub groups: GroupConfig,
     /// Keys of the file and the command line that are known.
     file: BTreeMap<&'static str, String>,
 }
@@ -147,6 +150,7 @@ impl BrokerConfig {
             retention_check_interval: keys.duration("log.retention.check.interval.ms").unwrap_or_default(),
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),
+            groups: GroupConfig::read(&keys)?,
             file: BTreeMap::new(),
         };
         settings.check_pool()?;

@@ -41,6 +41,7 @@ fn the_file_that_comes_with_kafka_is_understood() {
     .unwrap();
     assert_eq!(config.listeners.controller[0].port, 9093);
     assert_eq!(config.listeners.advertised.len(), 1);
+    assert_eq!(config.groups.topic.replication_factor, 1);
     let without = ["controller.quorum.bootstrap.servers", "num.network.threads"];
     let ConfigWarning::NoEffect(names) = &warnings[0] else { panic!("{warnings:?}") };
     assert!(without.iter().all(|name| names.iter().any(|idle| idle == name)), "{names:?}");

@@ -1,39 +1,94 @@
 //! FindCoordinator (key 10), versions 0–6.
 //!
-//! Behaviour: groups and transactions have no coordinator here yet, so every key is answered with COORDINATOR_NOT_AVAILABLE,
-//! which is Kafka's own answer while nobody coordinates. It is advertised for librdkafka's sake: it compresses with LZ4
-//! only where version 0 of this API is listed, and says nothing when it does not (`rdkafka_feature.c`).
+//! Behaviour: the coordinator of a group is the leader of its partition of `__consumer_offsets`, which is created for the first
+//! one who asks. Nobody coordinates transactions or share groups here yet, so those are answered with COORDINATOR_NOT_AVAILABLE,
+//! which is Kafka's own answer while nobody coordinates.
 //! Versions: v1 key type and message · v3 flexible · v4 several keys (KIP-699) · v6 share groups (KIP-932).
 //! Source: FindCoordinatorRequest.json, `KafkaApis.handleFindCoordinatorRequest`.
 
 use protocol::StrBytes;
-use protocol::error_code::ErrorCode;
+use protocol::error_code::{ErrorCode, NONE};
 use protocol::messages::find_coordinator_response::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
+use super::text::str_bytes;
 use super::{Reply, RequestContext};
+use crate::group::{OFFSETS_TOPIC, create_topic};
+use crate::metadata_cache;
 
 const FIRST_WITH_SEVERAL_KEYS: i16 = 4;
+const FIRST_WITH_SHARE_GROUPS: i16 = 6;
 const NO_NODE: i32 = -1;
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 pub(super) fn handle(context: RequestContext, request: FindCoordinatorRequest) -> Reply<FindCoordinatorResponse> {
-    let code = ErrorCode::CoordinatorNotAvailable;
-    let message = Some(StrBytes::from_string(code.to_string()));
+    let is_missing = context.services.metadata.image().topics().by_name(OFFSETS_TOPIC).is_none();
+    if request.key_type != GROUP || !is_missing {
+        return Reply::Now(answer(&context, request));
+    }
+    Reply::Later(Box::pin(async move {
+        create(&context).await;
+        answer(&context, request)
+    }))
+}
+
+/// Creates the topic of the groups; a client that is told that there is no coordinator asks again.
+async fn create(context: &RequestContext) {
+    let services = &context.services;
+    let image = services.metadata.image().clone();
+    match create_topic(&services.controller, &services.groups.config().topic, &image).await {
+        Ok(()) => services.caught_up().await,
+        Err(error) => tracing::warn!(topic = OFFSETS_TOPIC, %error, "cannot create the topic"),
+    }
+}
+
+fn answer(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let find = |key: StrBytes| find(context, request.key_type, key);
     if context.api_version >= FIRST_WITH_SEVERAL_KEYS {
-        let coordinators = request.coordinator_keys.into_iter().map(|key| {
-            Coordinator::default()
-                .with_key(key)
-                .with_node_id(NO_NODE.into())
-                .with_port(NO_NODE)
-                .with_error_code(code.code())
-                .with_error_message(message.clone())
-        });
-        return Reply::Now(FindCoordinatorResponse::default().with_coordinators(coordinators.collect()));
+        let coordinators = request.coordinator_keys.into_iter().map(find);
+        return FindCoordinatorResponse::default().with_coordinators(coordinators.collect());
     }
-    let mut response =
-        FindCoordinatorResponse::default().with_error_code(code.code()).with_node_id(NO_NODE.into()).with_port(NO_NODE);
-    if context.api_version >= 1 {
-        response.error_message = message;
+    let found = find(request.key);
+    let message = if context.api_version >= 1 { found.error_message } else { None };
+    FindCoordinatorResponse::default()
+        .with_error_code(found.error_code)
+        .with_error_message(message)
+        .with_node_id(found.node_id)
+        .with_host(found.host)
+        .with_port(found.port)
+}
+
+fn find(context: &RequestContext, key_type: i8, key: StrBytes) -> Coordinator {
+    let found = match key_type {
+        GROUP => coordinator_of(context, &key),
+        SHARE if context.api_version < FIRST_WITH_SHARE_GROUPS => Err(ErrorCode::InvalidRequest),
+        TRANSACTION | SHARE => Err(ErrorCode::CoordinatorNotAvailable),
+        _ => Err(ErrorCode::InvalidRequest),
+    };
+    match found {
+        Ok(coordinator) => coordinator.with_key(key).with_error_code(NONE).with_error_message(Some(str_bytes("NONE"))),
+        Err(code) => Coordinator::default()
+            .with_key(key)
+            .with_node_id(NO_NODE.into())
+            .with_port(NO_NODE)
+            .with_error_code(code.code())
+            .with_error_message(Some(StrBytes::from_string(code.to_string()))),
     }
-    Reply::Now(response)
+}
+
+/// The live broker that leads the group's partition, where this client reaches it.
+fn coordinator_of(context: &RequestContext, group: &str) -> Result<Coordinator, ErrorCode> {
+    let image = context.services.metadata.image();
+    let topic = image.topics().by_name(OFFSETS_TOPIC);
+    let partition = topic.and_then(|topic| topic.partition(context.services.groups.partition_for(group)));
+    let leader = partition.map(|partition| partition.leader());
+    let mut alive = metadata_cache::alive_brokers(&image, &context.listener);
+    let (broker, endpoint) =
+        alive.find(|(broker, _)| Some(broker.id) == leader).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+    Ok(Coordinator::default()
+        .with_node_id(broker.id.into())
+        .with_host(str_bytes(&endpoint.host))
+        .with_port(i32::from(endpoint.port)))
 }

@@ -8,23 +8,34 @@ mod api_versions;
 mod config_changes;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod text;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,6 +56,8 @@ pub struct RequestContext {
     pub services: Arc<Services>,
     /// Name of the listener that it came in by.
     pub listener: Arc<str>,
+    /// Where the client is.
+    pub client_host: IpAddr,
     pub api_key: i16,
     pub api_version: i16,
     pub correlation_id: i32,
@@ -151,7 +164,16 @@ apis! {
     Fetch, 4..=18, advertised from 4, fetch::handle;
     ListOffsets, 1..=10, advertised from 1, list_offsets::handle;
     Metadata, 0..=13, advertised from 0, metadata::handle;
+    // Version 10 carries topic ids, which the crate's requests cannot.
+    OffsetCommit, 2..=9, advertised from 2, offset_commit::handle;
+    OffsetFetch, 1..=9, advertised from 1, offset_fetch::handle;
     FindCoordinator, 0..=6, advertised from 0, find_coordinator::handle;
+    JoinGroup, 0..=9, advertised from 0, join_group::handle;
+    Heartbeat, 0..=4, advertised from 0, heartbeat::handle;
+    LeaveGroup, 0..=5, advertised from 0, leave_group::handle;
+    SyncGroup, 0..=5, advertised from 0, sync_group::handle;
+    DescribeGroups, 0..=6, advertised from 0, describe_groups::handle;
+    ListGroups, 0..=5, advertised from 0, list_groups::handle;
     ApiVersions, 0..=4, advertised from 0, api_versions::handle;
     CreateTopics, 2..=7, advertised from 2, create_topics::handle;
     DeleteTopics, 1..=6, advertised from 1, delete_topics::handle;
@@ -161,7 +183,9 @@ apis! {
     DescribeConfigs, 1..=4, advertised from 1, describe_configs::handle;
     AlterConfigs, 0..=2, advertised from 0, alter_configs::handle;
     CreatePartitions, 0..=3, advertised from 0, create_partitions::handle;
+    DeleteGroups, 0..=2, advertised from 0, delete_groups::handle;
     IncrementalAlterConfigs, 0..=1, advertised from 0, incremental_alter_configs::handle;
+    OffsetDelete, 0..=0, advertised from 0, offset_delete::handle;
     DescribeQuorum, 0..=2, advertised from 0, describe_quorum::handle;
     DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
     ListConfigResources, 0..=1, advertised from 0, list_config_resources::handle;

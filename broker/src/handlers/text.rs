@@ -1,5 +1,7 @@
 //! Names and ids in the types of message bodies.
 
+use std::sync::Arc;
+
 use protocol::StrBytes;
 use protocol::messages::{BrokerId, TopicName};
 
@@ -16,4 +18,14 @@ pub(super) fn topic_name(name: &str) -> TopicName {
 /// The ids, in their order.
 pub(super) fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().map(|id| BrokerId(*id)).collect()
+}
+
+/// A shared copy of `text`.
+pub(super) fn shared(text: &str) -> Arc<str> {
+    Arc::from(text)
+}
+
+/// A shared copy of a text that may be absent.
+pub(super) fn shared_option(text: Option<&StrBytes>) -> Option<Arc<str>> {
+    text.map(|text| shared(text))
 }

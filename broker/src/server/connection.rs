@@ -156,6 +156,7 @@ impl Connection {
         let context = RequestContext {
             services: Arc::clone(&self.services),
             listener: Arc::clone(&self.listener),
+            client_host: self.peer.ip(),
             api_key: request.api_key,
             api_version: request.api_version,
             correlation_id: request.correlation_id,

@@ -1,0 +1,115 @@
+//! Reads a partition of `__consumer_offsets` into memory. Source: `CoordinatorLoaderImpl`.
+
+use bytes::Bytes;
+use protocol::coordinator_record::{CoordinatorRecord, ParseError};
+use protocol::record_batch::{BatchError, BatchHeader, Batches, Record, RecordError, Records, expansion_limit};
+use std::io;
+use storage::ReadLimits;
+
+use super::shard::Shard;
+use crate::replica::{Partition, PartitionError};
+
+/// The type of a control record that commits; 0 aborts (`ControlRecordType`).
+const COMMIT: i16 = 1;
+/// Bytes of a control record's key: version and type.
+const CONTROL_KEY: usize = 4;
+
+/// Why a partition's groups are not to be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error("the record at offset {offset} is none of ours")]
+    Record { offset: i64, source: ParseError },
+    #[error("the record at offset {offset} cannot be read")]
+    Damaged { offset: i64, source: RecordError },
+    /// Nobody needs it any more.
+    #[error("loading was given up")]
+    GivenUp,
+}
+
+/// How a partition is read.
+pub(super) struct Loading<'a> {
+    pub buffer_bytes: usize,
+    pub now_ms: i64,
+    /// True when the result is not wanted any more.
+    pub is_over: &'a dyn Fn() -> bool,
+}
+
+/// Replays everything in the partition. Returns the groups, and the offset after the last record. Blocks.
+///
+/// # Errors
+/// [`LoadError`].
+pub(super) fn load(partition: &Partition, loading: &Loading<'_>) -> Result<(Shard, i64), LoadError> {
+    let mut shard = Shard::default();
+    let end_offset = loop {
+        match partition.load() {
+            Ok(end_offset) => break end_offset,
+            // Whoever recovers the log will be done.
+            Err(PartitionError::Loading) if !(loading.is_over)() => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let log = partition.log();
+    let mut offset = log.offsets().map_err(PartitionError::from)?.log_start_offset;
+    while offset < end_offset {
+        if (loading.is_over)() {
+            return Err(LoadError::GivenUp);
+        }
+        let limits = ReadLimits { end_offset, max_bytes: loading.buffer_bytes, at_least_one: true };
+        let region = log.read(offset, limits).map_err(PartitionError::from)?;
+        if region.is_empty() {
+            break;
+        }
+        offset = replay(&mut shard, &region.read()?, offset, loading.now_ms)?;
+    }
+    Ok((shard, end_offset))
+}
+
+/// Replays whole batches; returns the offset after them.
+fn replay(shard: &mut Shard, batches: &Bytes, mut offset: i64, now_ms: i64) -> Result<i64, LoadError> {
+    for batch in Batches::new(batches) {
+        let (header, bytes) = batch?;
+        let batch = batches.slice_ref(bytes);
+        let limit = expansion_limit(batch.len());
+        for record in Records::open(&batch, limit)? {
+            let record = record.map_err(|source| LoadError::Damaged { offset: header.base_offset, source })?;
+            replay_record(shard, &header, record, now_ms)?;
+        }
+        offset = header.next_offset();
+    }
+    Ok(offset)
+}
+
+fn replay_record(shard: &mut Shard, header: &BatchHeader, record: Record, now_ms: i64) -> Result<(), LoadError> {
+    let offset = record.offset;
+    if header.attributes.is_control() {
+        if let Some(is_commit) = transaction_end(record.key.as_deref()) {
+            shard.replay_end_of_transaction(header.producer_id, is_commit, now_ms);
+        }
+        return Ok(());
+    }
+    let producer_id = header.attributes.is_transactional().then_some(header.producer_id);
+    match CoordinatorRecord::decode(record.key.unwrap_or_default(), record.value) {
+        Ok(record) => shard.replay(&record, producer_id, now_ms),
+        Err(ParseError::UnknownType(kind)) => {
+            tracing::debug!(offset, kind, "passing over a record of another kind of group");
+        }
+        Err(source) => return Err(LoadError::Record { offset, source }),
+    }
+    Ok(())
+}
+
+/// Whether a control record commits a transaction; `None` for other control records.
+fn transaction_end(key: Option<&[u8]>) -> Option<bool> {
+    let key: &[u8; CONTROL_KEY] = key?.first_chunk()?;
+    match i16::from_be_bytes([key[2], key[3]]) {
+        COMMIT => Some(true),
+        0 => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,306 @@
+//! The group coordinator: classic groups, and offsets. Source: `GroupCoordinatorService`, `CoordinatorRuntime`.
+//!
+//! ```text
+//! handlers ─► requests ─► slot (one lock a partition) ─► shard ─► classic, offsets      pure
+//!                            │   ▲
+//!                 records ──►│   │◄── worker: loads, timers, records that are committed
+//!                        replica::Partition
+//! ```
+//!
+//! - [`classic`]: the state machine of one group's members; `offsets`: what it has committed; [`shard`]: the groups of one partition
+//!   of `__consumer_offsets`. Pure: (state, event, now) → effects, which are records, answers and timers.
+//! - `slot`: the partition; appends the records of an event under the same lock, so that their order is that of the events.
+//! - `worker`: the one task beside the connections; `loader`: reads a partition when this broker becomes its leader.
+//! - `requests`: what handlers call.
+//!
+//! # Invariants
+//! - An answer is given when every record that it rests on is committed; so are the reads of offsets and groups.
+//! - Offsets change by replay of their records only, in the order of the log.
+//! - A heartbeat costs two look-ups and no record, however many groups there are.
+//!
+//! # Deliberately absent
+//! The consumer protocol of KIP-848, share and streams groups. Transactions: of those that another broker left in the log, pending
+//! offsets are kept apart.
+
+pub mod classic;
+mod effects;
+mod error;
+mod loader;
+mod offsets;
+mod requests;
+mod shard;
+mod slot;
+mod timers;
+mod topic;
+mod transactions;
+mod worker;
+
+pub use effects::{Answer, JoinAnswer, JoinedMember, SyncAnswer};
+pub use error::GroupError;
+pub use offsets::CommittedOffset;
+pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup};
+pub use shard::{Commit, OffsetCommit};
+pub use topic::{CreateTopicError, OFFSETS_TOPIC, create as create_topic, partition_for};
+
+use raft::image::{Image, TopicImage};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::GroupConfig;
+use crate::replica::ReplicaTable;
+use classic::Context;
+use effects::{Effects, Then, Ticket};
+use slot::{Phase, Slot, State};
+use timers::Timers;
+use worker::Work;
+
+/// The coordinator of every group whose partition this broker leads.
+pub struct GroupCoordinator {
+    config: GroupConfig,
+    clock: Clock,
+    node_id: i32,
+    slots: RwLock<HashMap<i32, Arc<Slot>>>,
+    /// Partitions of the topic, as configured until it exists.
+    partition_count: AtomicI32,
+    /// The topic as last seen in the metadata.
+    topic: Mutex<Option<Arc<TopicImage>>>,
+    timers: Mutex<Timers>,
+    waiting: Mutex<HashMap<Ticket, oneshot::Sender<Answer>>>,
+    next_ticket: AtomicU64,
+    /// For the worker.
+    inbox: Mutex<Vec<Work>>,
+    wake: Notify,
+    is_active: AtomicBool,
+}
+
+impl GroupCoordinator {
+    pub fn new(config: GroupConfig, clock: Clock, node_id: i32) -> Self {
+        Self {
+            partition_count: AtomicI32::new(config.topic.partitions),
+            config,
+            clock,
+            node_id,
+            slots: RwLock::default(),
+            topic: Mutex::default(),
+            timers: Mutex::default(),
+            waiting: Mutex::default(),
+            next_ticket: AtomicU64::new(0),
+            inbox: Mutex::default(),
+            wake: Notify::new(),
+            is_active: AtomicBool::new(true),
+        }
+    }
+
+    pub fn config(&self) -> &GroupConfig {
+        &self.config
+    }
+
+    /// The partition of a group.
+    pub fn partition_for(&self, group: &str) -> i32 {
+        topic::partition_for(group, self.partition_count.load(Ordering::Acquire))
+    }
+
+    /// Takes over who leads the topic's partitions: loads what this broker leads from now on, unloads what it does not lead any
+    /// more. To be called when the replicas are there and before `image` is shown, with the topics that are gone: their offsets
+    /// go too, and before anybody can commit to a new topic of that name. Blocks if there are any.
+    pub fn metadata_changed(self: &Arc<Self>, image: &Image, replicas: &ReplicaTable, deleted: &[Arc<str>]) {
+        if !self.is_active.load(Ordering::Acquire) {
+            return;
+        }
+        let topic = image.topics().by_name(OFFSETS_TOPIC);
+        let mut known = self.topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = match (topic, &*known) {
+            (Some(topic), Some(known)) => Arc::ptr_eq(topic, known),
+            (topic, known) => topic.is_none() && known.is_none(),
+        };
+        if !is_same {
+            self.take_over(topic.map(|topic| &**topic), image, replicas);
+            *known = topic.cloned();
+        }
+        if !deleted.is_empty() {
+            self.delete_offsets_of(deleted);
+        }
+    }
+
+    fn take_over(&self, topic: Option<&TopicImage>, image: &Image, replicas: &ReplicaTable) {
+        let table = replicas.by_name(OFFSETS_TOPIC);
+        let mut led = HashSet::new();
+        for (index, state) in topic.into_iter().flat_map(TopicImage::partitions) {
+            if state.leader() != self.node_id {
+                continue;
+            }
+            let Some(partition) = table.and_then(|table| table.partition(index)) else { continue };
+            led.insert(index);
+            if self.slot(index).is_some_and(|slot| slot.leader_epoch == state.leader_epoch()) {
+                continue;
+            }
+            self.unload(index);
+            let slot = Arc::new(Slot::new(index, Arc::clone(partition), state.leader_epoch()));
+            self.write_slots().insert(index, Arc::clone(&slot));
+            self.give_work(Work::Load(slot));
+        }
+        let lost: Vec<i32> = self.read_slots().keys().copied().filter(|index| !led.contains(index)).collect();
+        lost.into_iter().for_each(|index| self.unload(index));
+        if let Some(topic) = topic {
+            let count = i32::try_from(topic.partition_count()).unwrap_or(i32::MAX);
+            self.partition_count.store(count, Ordering::Release);
+            tracing::debug!(partitions = count, led = led.len(), offset = image.offset(), "groups taken over");
+        }
+    }
+
+    /// Refuses everything from now on, and answers whoever waits.
+    pub fn shutdown(&self) {
+        self.is_active.store(false, Ordering::Release);
+        let all: Vec<i32> = self.read_slots().keys().copied().collect();
+        all.into_iter().for_each(|index| self.unload(index));
+    }
+
+    fn unload(&self, index: i32) {
+        let Some(slot) = self.write_slots().remove(&index) else { return };
+        let mut state = slot.lock();
+        if let Phase::Active(mut shard) = std::mem::replace(&mut state.phase, Phase::Unloaded) {
+            for (_, effects) in shard.unloaded(|| GroupError::NotCoordinator) {
+                self.give_answers(effects.answers);
+            }
+            self.lock_timers().cancel_partition(index);
+            tracing::info!(partition = %slot.partition.name(), "groups unloaded");
+        }
+    }
+
+    /// Carries out what an event asks for. The caller holds the slot.
+    ///
+    /// # Errors
+    /// The records were not appended, and nothing else happened: what has to follow a failure has been done.
+    fn carry_out(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut State,
+        group: &Arc<str>,
+        effects: Effects,
+    ) -> Result<(), GroupError> {
+        let Effects { records, then, answers, timers } = effects;
+        let now_ms = self.clock.now_ms();
+        if !records.is_empty() {
+            match (slot.append(&records, self.config.topic.codec, now_ms), then) {
+                (Ok(end_offset), then) => {
+                    state.end_offset = end_offset;
+                    self.appended(slot, state, group, &records, then)?;
+                }
+                (Err(error), Some(then)) => {
+                    tracing::warn!(%group, %error, "the group's records were not stored");
+                    let context = self.context();
+                    let failed = state.shard()?.not_stored(group, then, &|| append_error(&error), context);
+                    self.carry_out(slot, state, group, failed)?;
+                }
+                (Err(error), None) => return Err(error),
+            }
+        }
+        let now = Instant::now();
+        let mut comes_nearer = false;
+        if !timers.is_empty() {
+            let mut all = self.lock_timers();
+            for change in timers {
+                comes_nearer |= all.change(slot.index, group, change, now);
+            }
+        }
+        if comes_nearer {
+            self.wake.notify_one();
+        }
+        self.give_answers(answers);
+        Ok(())
+    }
+
+    /// Replays what was appended, or lets the worker see to what follows when it is committed.
+    fn appended(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut State,
+        group: &Arc<str>,
+        records: &[protocol::coordinator_record::CoordinatorRecord],
+        then: Option<Then>,
+    ) -> Result<(), GroupError> {
+        match then {
+            Some(Then::Noted) => {}
+            Some(then) => {
+                let (slot, group, end_offset) = (Arc::clone(slot), Arc::clone(group), state.end_offset);
+                self.give_work(Work::Commit { slot, group, end_offset, then });
+            }
+            None => {
+                let now_ms = self.clock.now_ms();
+                let shard = state.shard()?;
+                records.iter().for_each(|record| shard.replay(record, None, now_ms));
+            }
+        }
+        Ok(())
+    }
+
+    fn give_answers(&self, answers: Vec<(Ticket, Answer)>) {
+        if answers.is_empty() {
+            return;
+        }
+        let mut waiting = self.lock_waiting();
+        for (ticket, answer) in answers {
+            if let Some(sender) = waiting.remove(&ticket) {
+                // A client that is gone needs no answer.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+
+    /// A new ticket, and where its answer comes.
+    fn ticket(&self) -> (Ticket, oneshot::Receiver<Answer>) {
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.lock_waiting().insert(ticket, sender);
+        (ticket, answer)
+    }
+
+    fn give_work(&self, work: Work) {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        self.wake.notify_one();
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { config: &self.config, now_ms: self.clock.now_ms() }
+    }
+
+    fn slot(&self, index: i32) -> Option<Arc<Slot>> {
+        self.read_slots().get(&index).cloned()
+    }
+
+    /// Every partition that this broker leads, in their order.
+    fn all_slots(&self) -> Vec<Arc<Slot>> {
+        let mut slots: Vec<_> = self.read_slots().values().cloned().collect();
+        slots.sort_by_key(|slot| slot.index);
+        slots
+    }
+
+    fn read_slots(&self) -> std::sync::RwLockReadGuard<'_, HashMap<i32, Arc<Slot>>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_slots(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<i32, Arc<Slot>>> {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_timers(&self) -> MutexGuard<'_, Timers> {
+        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_waiting(&self) -> MutexGuard<'_, HashMap<Ticket, oneshot::Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What members are told when a group's records were not stored (`appendGroupMetadataErrorToResponseError`).
+fn append_error(error: &GroupError) -> GroupError {
+    use crate::replica::PartitionError;
+    match error {
+        GroupError::Append(PartitionError::NotLeader) | GroupError::NotCoordinator => GroupError::NotCoordinator,
+        _ => GroupError::NotAvailable,
+    }
+}

@@ -1,0 +1,153 @@
+//! The committed offsets of one group. Source: `OffsetMetadataManager`, `OffsetAndMetadata`.
+
+use protocol::StrBytes;
+use protocol::coordinator_record::{CoordinatorRecord, OffsetCommitKey, OffsetCommitValue};
+use protocol::ids::Uuid;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::classic::{ClassicGroup, GroupState};
+
+const NEVER: i64 = -1;
+
+/// An offset as it is kept: a million of them are common, so what is rare stands behind a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// Of the next record to read.
+    pub offset: i64,
+    /// Of the last record read; −1 if the client did not say.
+    pub leader_epoch: i32,
+    /// What the client keeps beside it.
+    pub metadata: Box<str>,
+    /// ms since the epoch.
+    pub commit_timestamp_ms: i64,
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rare {
+    expire_timestamp_ms: i64,
+    topic_id: Uuid,
+}
+
+impl CommittedOffset {
+    pub fn from_record(value: &OffsetCommitValue) -> Self {
+        let rare = Rare { expire_timestamp_ms: value.expire_timestamp, topic_id: value.topic_id };
+        let is_rare = rare.expire_timestamp_ms != NEVER || !rare.topic_id.is_nil();
+        Self {
+            offset: value.offset,
+            leader_epoch: value.leader_epoch,
+            metadata: (*value.metadata).into(),
+            commit_timestamp_ms: value.commit_timestamp,
+            rare: is_rare.then(|| Box::new(rare)),
+        }
+    }
+
+    /// Whether it has outlived its retention, which begins at `since_ms`; one with a time of its own goes by that.
+    fn is_expired(&self, since_ms: i64, retention_ms: i64, now_ms: i64) -> bool {
+        match self.rare.as_ref().map(|rare| rare.expire_timestamp_ms).filter(|time| *time != NEVER) {
+            Some(expire_ms) => now_ms >= expire_ms,
+            None => now_ms.saturating_sub(since_ms) >= retention_ms,
+        }
+    }
+}
+
+/// The offsets of one group, by topic and partition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offsets {
+    by_partition: BTreeMap<(Arc<str>, i32), CommittedOffset>,
+}
+
+impl Offsets {
+    pub(super) fn get(&self, topic: Arc<str>, partition: i32) -> Option<&CommittedOffset> {
+        self.by_partition.get(&(topic, partition))
+    }
+
+    pub(super) fn insert(&mut self, topic: Arc<str>, partition: i32, offset: CommittedOffset) {
+        self.by_partition.insert((topic, partition), offset);
+    }
+
+    pub(super) fn remove(&mut self, topic: Arc<str>, partition: i32) -> bool {
+        self.by_partition.remove(&(topic, partition)).is_some()
+    }
+
+    /// All, in the order of topics and partitions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, i32, &CommittedOffset)> {
+        self.by_partition.iter().map(|((topic, partition), offset)| (topic, *partition, offset))
+    }
+
+    /// Those of one topic, in the order of partitions.
+    pub(super) fn of_topic(&self, topic: &Arc<str>) -> impl Iterator<Item = (i32, &CommittedOffset)> {
+        let range = (Arc::clone(topic), i32::MIN)..=(Arc::clone(topic), i32::MAX);
+        self.by_partition.range(range).map(|((_, partition), offset)| (*partition, offset))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_partition.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_partition.is_empty()
+    }
+
+    /// The offsets that have expired (`OffsetMetadataManager.cleanupExpiredOffsets`): of an empty group, so long after its
+    /// last member went; of one that nobody ever joined, so long after the commit; of a stable group of consumers, so long
+    /// after the commit where nobody subscribes to the topic any more. Other groups keep theirs.
+    pub(super) fn expired(&self, group: &ClassicGroup, retention_ms: i64, now_ms: i64) -> Vec<(Arc<str>, i32)> {
+        let is_empty = group.state() == GroupState::Empty;
+        let is_joined = group.protocol_type().is_some();
+        let is_watched = group.uses_consumer_protocol() && group.knows_subscriptions();
+        if is_joined && !is_empty && !(is_watched && group.state() == GroupState::Stable) {
+            return Vec::new();
+        }
+        let is_expired = |(topic, _, offset): &(&Arc<str>, i32, &CommittedOffset)| {
+            let since_ms = match group.state_timestamp_ms() {
+                Some(state_ms) if is_joined && is_empty => state_ms,
+                _ => offset.commit_timestamp_ms,
+            };
+            !group.is_subscribed_to(topic) && offset.is_expired(since_ms, retention_ms, now_ms)
+        };
+        self.iter().filter(is_expired).map(|(topic, partition, _)| (Arc::clone(topic), partition)).collect()
+    }
+}
+
+/// The record that a group has no offset of that partition any more.
+pub(super) fn tombstone(group: &str, topic: &str, partition: i32) -> CoordinatorRecord {
+    CoordinatorRecord::OffsetCommit(key(group, topic, partition), None)
+}
+
+/// The key of an offset.
+pub(super) fn key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    OffsetCommitKey { group: text(group), topic: text(topic), partition }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETENTION: i64 = 1_000;
+
+    fn offset(commit_timestamp: i64, expire_timestamp: i64) -> CommittedOffset {
+        let value = OffsetCommitValue { commit_timestamp, expire_timestamp, ..OffsetCommitValue::default() };
+        CommittedOffset::from_record(&value)
+    }
+
+    #[test]
+    fn offsets_of_a_group_that_nobody_joined_expire_after_their_commit() {
+        let group = ClassicGroup::new("g".into(), 5_000);
+        let mut offsets = Offsets::default();
+        offsets.insert("t".into(), 0, offset(0, NEVER));
+        offsets.insert("t".into(), 1, offset(500, NEVER));
+        offsets.insert("t".into(), 2, offset(0, 1_200));
+        assert_eq!(offsets.expired(&group, RETENTION, 999), []);
+        assert_eq!(offsets.expired(&group, RETENTION, 1_000), [("t".into(), 0)]);
+        assert_eq!(offsets.expired(&group, RETENTION, 1_200), [("t".into(), 0), ("t".into(), 2)]);
+        assert_eq!(offsets.expired(&group, RETENTION, i64::MAX).len(), 3, "a clock that jumps does not overflow");
+    }
+
+    #[test]
+    fn an_offset_is_small() {
+        assert!(size_of::<((Arc<str>, i32), CommittedOffset)>() <= 80, "a million of them fit into 200 MiB");
+    }
+}

@@ -1,0 +1,337 @@
+//! What handlers ask the coordinator. Every answer is given when the records that it rests on are committed.
+
+use bytes::Bytes;
+use protocol::StrBytes;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::classic::{Caller, ClassicGroup, GroupState, Join, Leaving, Left, Sync};
+use super::effects::{Answer, Effects, JoinAnswer, SyncAnswer};
+use super::shard::{Commit, Group, Shard};
+use super::slot::Slot;
+use super::{GroupCoordinator, GroupError};
+
+/// A group of the list.
+#[derive(Clone, Debug)]
+pub struct ListedGroup {
+    pub id: Arc<str>,
+    pub protocol_type: Arc<str>,
+    pub state: GroupState,
+}
+
+/// Which groups are listed; nothing in a filter lets all pass.
+#[derive(Clone, Debug, Default)]
+pub struct GroupFilter {
+    pub states: Vec<StrBytes>,
+    pub types: Vec<StrBytes>,
+}
+
+/// A group in full.
+#[derive(Clone, Debug)]
+pub struct DescribedGroup {
+    pub state: GroupState,
+    pub protocol_type: Arc<str>,
+    /// Of a stable group.
+    pub protocol: Arc<str>,
+    pub members: Vec<DescribedMember>,
+}
+
+/// A member in full.
+#[derive(Clone, Debug)]
+pub struct DescribedMember {
+    pub id: Arc<str>,
+    pub instance_id: Option<Arc<str>>,
+    pub client_id: Arc<str>,
+    pub client_host: Arc<str>,
+    /// Of a stable group.
+    pub metadata: Bytes,
+    pub assignment: Bytes,
+}
+
+/// An offset as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchedOffset {
+    Committed {
+        offset: i64,
+        leader_epoch: i32,
+        metadata: Box<str>,
+    },
+    /// Nothing is committed.
+    None,
+    /// A transaction that is not over has committed one.
+    Unstable,
+}
+
+/// The type that all groups here have (`Group.GroupType.CLASSIC`).
+pub(super) const CLASSIC: &str = "classic";
+
+/// What an event gave, and what has to be committed before anybody may know.
+struct Outcome<T> {
+    value: T,
+    slot: Arc<Slot>,
+    end_offset: i64,
+}
+
+impl GroupCoordinator {
+    /// A member joins; the answer comes when the rebalance is over.
+    pub async fn join(&self, group: &str, join: Join) -> JoinAnswer {
+        let refused = |error| JoinAnswer::refused(Arc::clone(&join.identity.id), error);
+        let timeouts = self.config.min_session_timeout_ms..=self.config.max_session_timeout_ms;
+        if let Err(error) = self.check_id(group) {
+            return refused(error);
+        }
+        if !timeouts.contains(&join.session_timeout_ms) {
+            return refused(GroupError::InvalidSessionTimeout);
+        }
+        let member_id = Arc::clone(&join.identity.id);
+        let (ticket, answer) = self.ticket();
+        let done = self.event(group, |shard| Ok(((), shard.join(group, join, ticket, self.context())?)));
+        match done {
+            Ok(_) => match answer.await {
+                Ok(Answer::Join(answer)) => answer,
+                Ok(Answer::Sync(_)) | Err(_) => JoinAnswer::refused(member_id, GroupError::NotCoordinator),
+            },
+            Err(error) => {
+                self.lock_waiting().remove(&ticket);
+                JoinAnswer::refused(member_id, error)
+            }
+        }
+    }
+
+    /// A member asks for its assignment; the answer comes when the leader has brought it and it is stored.
+    pub async fn sync(&self, group: &str, sync: Sync) -> SyncAnswer {
+        if let Err(error) = self.check_id(group) {
+            return SyncAnswer::refused(error);
+        }
+        let (ticket, answer) = self.ticket();
+        let done = self.event(group, |shard| {
+            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
+            Ok(((), members.sync(sync, ticket)))
+        });
+        match done {
+            Ok(_) => match answer.await {
+                Ok(Answer::Sync(answer)) => answer,
+                Ok(Answer::Join(_)) | Err(_) => SyncAnswer::refused(GroupError::NotCoordinator),
+            },
+            Err(error) => {
+                self.lock_waiting().remove(&ticket);
+                SyncAnswer::refused(error)
+            }
+        }
+    }
+
+    /// A member lives.
+    ///
+    /// # Errors
+    /// It is not a member of this generation, or has to join again.
+    pub fn heartbeat(&self, group: &str, caller: Caller<'_>) -> Result<(), GroupError> {
+        self.check_id(group)?;
+        let answer = self.event(group, |shard| {
+            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
+            Ok(members.heartbeat(caller))
+        });
+        match answer {
+            Ok(outcome) => outcome.value,
+            // The member may live; who knows.
+            Err(GroupError::Loading) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Members leave.
+    ///
+    /// # Errors
+    /// [`GroupError::UnknownMember`] if there is no such group, and whatever keeps the coordinator from serving.
+    pub async fn leave(&self, group: &str, leaving: &[Leaving]) -> Result<Left, GroupError> {
+        self.check_id(group)?;
+        let outcome = self.event(group, |shard| {
+            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
+            Ok(members.leave(leaving, self.context()))
+        })?;
+        self.committed_value(outcome).await
+    }
+
+    /// Offsets are committed.
+    ///
+    /// # Errors
+    /// The caller may not commit, or the offsets could not be stored.
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), GroupError> {
+        self.check_active()?;
+        let outcome = self.event(commit.group, |shard| Ok(((), shard.commit(commit, self.context())?)))?;
+        self.committed_value(outcome).await
+    }
+
+    /// Reads committed offsets of those partitions; nothing is committed in a group that does not exist.
+    ///
+    /// # Errors
+    /// Whatever keeps the coordinator from serving.
+    pub async fn fetch_offsets(
+        &self,
+        group: &str,
+        partitions: &[(StrBytes, i32)],
+        require_stable: bool,
+    ) -> Result<Vec<FetchedOffset>, GroupError> {
+        let read = |shard: &mut Shard| -> Vec<FetchedOffset> {
+            let fetch = |(topic, partition): &(StrBytes, i32)| fetch(shard, group, topic, *partition, require_stable);
+            partitions.iter().map(fetch).collect()
+        };
+        self.read(group, read).await
+    }
+
+    /// Reads all committed offsets of a group, in the order of topics and partitions.
+    ///
+    /// # Errors
+    /// Whatever keeps the coordinator from serving.
+    pub async fn fetch_all_offsets(
+        &self,
+        group: &str,
+        require_stable: bool,
+    ) -> Result<Vec<(Arc<str>, i32, FetchedOffset)>, GroupError> {
+        let read = |shard: &mut Shard| {
+            let all = shard.group(group).into_iter().flat_map(|group| group.offsets.iter());
+            let fetched = all.map(|(topic, partition, _)| {
+                (Arc::clone(topic), partition, fetch(shard, group, topic, partition, require_stable))
+            });
+            fetched.collect::<Vec<_>>()
+        };
+        self.read(group, read).await
+    }
+
+    /// Deletes committed offsets, but for topics that members subscribe to, which are returned.
+    ///
+    /// # Errors
+    /// There is no such group, it has members that are not consumers, or the deletion could not be stored.
+    pub async fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: &[(StrBytes, i32)],
+    ) -> Result<HashSet<StrBytes>, GroupError> {
+        self.check_id(group)?;
+        let outcome = self.event(group, |shard| shard.delete_offsets(group, partitions))?;
+        self.committed_value(outcome).await
+    }
+
+    /// Deletes a group that is empty, with its offsets.
+    ///
+    /// # Errors
+    /// There is no such group, it has members, or the deletion could not be stored.
+    pub async fn delete_group(&self, group: &str) -> Result<(), GroupError> {
+        self.check_active()?;
+        let outcome = self.event(group, |shard| Ok(((), shard.delete_group(group)?)))?;
+        self.committed_value(outcome).await
+    }
+
+    /// Lists the groups that this broker coordinates.
+    ///
+    /// # Errors
+    /// [`GroupError::Loading`] while some are not known yet.
+    pub async fn list(&self, filter: &GroupFilter) -> Result<Vec<ListedGroup>, GroupError> {
+        self.check_active()?;
+        let mut listed = Vec::new();
+        for slot in self.all_slots() {
+            let end_offset = {
+                let mut state = slot.lock();
+                match state.shard() {
+                    Ok(shard) => listed.extend(shard.groups().filter_map(|(id, group)| filter.list(id, group))),
+                    Err(GroupError::NotCoordinator) => continue,
+                    Err(error) => return Err(error),
+                }
+                state.end_offset
+            };
+            slot.committed(end_offset, self.config.commit_timeout).await?;
+        }
+        Ok(listed)
+    }
+
+    /// Describes a group; `None` if there is none of that id.
+    ///
+    /// # Errors
+    /// Whatever keeps the coordinator from serving.
+    pub async fn describe(&self, group: &str) -> Result<Option<DescribedGroup>, GroupError> {
+        self.read(group, |shard| shard.group(group).map(|group| describe(&group.members))).await
+    }
+
+    /// Runs one event of a group and carries out its effects.
+    fn event<T>(
+        &self,
+        group: &str,
+        event: impl FnOnce(&mut Shard) -> Result<(T, Effects), GroupError>,
+    ) -> Result<Outcome<T>, GroupError> {
+        let slot = self.slot(self.partition_for(group)).ok_or(GroupError::NotCoordinator)?;
+        let mut state = slot.lock();
+        let (value, effects) = event(state.shard()?)?;
+        self.carry_out(&slot, &mut state, &Arc::from(group), effects)?;
+        let end_offset = state.end_offset;
+        drop(state);
+        Ok(Outcome { value, slot, end_offset })
+    }
+
+    async fn read<T>(&self, group: &str, read: impl FnOnce(&mut Shard) -> T) -> Result<T, GroupError> {
+        self.check_active()?;
+        let outcome = self.event(group, |shard| Ok((read(shard), Effects::default())))?;
+        self.committed_value(outcome).await
+    }
+
+    async fn committed_value<T>(&self, outcome: Outcome<T>) -> Result<T, GroupError> {
+        outcome.slot.committed(outcome.end_offset, self.config.commit_timeout).await?;
+        Ok(outcome.value)
+    }
+
+    fn check_active(&self) -> Result<(), GroupError> {
+        if self.is_active.load(Ordering::Acquire) { Ok(()) } else { Err(GroupError::NotAvailable) }
+    }
+
+    fn check_id(&self, group: &str) -> Result<(), GroupError> {
+        self.check_active()?;
+        if group.is_empty() { Err(GroupError::InvalidGroupId) } else { Ok(()) }
+    }
+}
+
+impl GroupFilter {
+    fn list(&self, id: &Arc<str>, group: &Group) -> Option<ListedGroup> {
+        let state = group.members.state();
+        let passes = |filter: &[StrBytes], name: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
+        };
+        let is_listed = passes(&self.states, state.name()) && passes(&self.types, CLASSIC);
+        is_listed.then(|| ListedGroup {
+            id: Arc::clone(id),
+            protocol_type: group.members.protocol_type().cloned().unwrap_or_default(),
+            state,
+        })
+    }
+}
+
+fn fetch(shard: &Shard, group: &str, topic: &str, partition: i32, require_stable: bool) -> FetchedOffset {
+    if require_stable && shard.is_unstable(group, topic, partition) {
+        return FetchedOffset::Unstable;
+    }
+    match shard.committed_offset(group, topic, partition) {
+        Some(committed) => FetchedOffset::Committed {
+            offset: committed.offset,
+            leader_epoch: committed.leader_epoch,
+            metadata: committed.metadata.clone(),
+        },
+        None => FetchedOffset::None,
+    }
+}
+
+fn describe(group: &ClassicGroup) -> DescribedGroup {
+    let is_stable = group.state() == GroupState::Stable;
+    let protocol = group.protocol().filter(|_| is_stable).cloned();
+    let members = group.members().map(|member| DescribedMember {
+        id: Arc::clone(member.id()),
+        instance_id: member.identity.instance_id.clone(),
+        client_id: Arc::clone(&member.identity.client_id),
+        client_host: Arc::clone(&member.identity.client_host),
+        metadata: member.metadata(protocol.as_deref()),
+        assignment: member.assignment.clone(),
+    });
+    DescribedGroup {
+        state: group.state(),
+        protocol_type: group.protocol_type().cloned().unwrap_or_default(),
+        members: members.collect(),
+        protocol: protocol.unwrap_or_default(),
+    }
+}

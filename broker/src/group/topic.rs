@@ -1,0 +1,75 @@
+//! `__consumer_offsets`: which partition a group has, and how the topic comes into being.
+
+use raft::controller::{Controller, NewTopic};
+use raft::error::{ControllerError, TopicError};
+use raft::image::Image;
+use std::sync::Arc;
+
+use crate::config::OffsetsTopicConfig;
+
+/// The topic with the groups (`Topic.GROUP_METADATA_TOPIC_NAME`).
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// The partition of a group, of so many.
+pub fn partition_for(group: &str, partitions: i32) -> i32 {
+    // `Utils.abs`
+    let hash = java_hash(group).checked_abs().unwrap_or(0);
+    hash % partitions.max(1)
+}
+
+/// `String.hashCode`, over UTF-16 units.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+}
+
+/// Creates the topic unless it is there. Returns when the controller has committed it.
+///
+/// # Errors
+/// The controller is not to be had, or refuses.
+pub async fn create(
+    controller: &Controller,
+    config: &OffsetsTopicConfig,
+    image: &Image,
+) -> Result<(), CreateTopicError> {
+    let live = image.brokers().values().filter(|broker| !broker.fenced).count();
+    let replication_factor = config.replication_factor.min(i16::try_from(live).unwrap_or(i16::MAX)).max(1);
+    let topic = NewTopic {
+        partitions: config.partitions,
+        replication_factor,
+        configs: config.topic_configs(),
+        ..NewTopic::new(Arc::from(OFFSETS_TOPIC))
+    };
+    for (_, result) in controller.create_topics(vec![topic], false).await? {
+        match result {
+            // Somebody else was faster.
+            Ok(_) | Err(TopicError::AlreadyExists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Why the topic was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateTopicError {
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_the_partition_that_java_computes() {
+        // String.hashCode of Java 17: "my-group", and a text whose hash is Integer.MIN_VALUE.
+        assert_eq!(java_hash("group"), 98_629_247);
+        assert_eq!(java_hash("\u{1F600}"), 1_772_899);
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
+        assert_eq!(partition_for("polygenelubricants", 50), 0);
+        assert_eq!(partition_for("group", 50), 47);
+        assert_eq!(partition_for("", 50), 0);
+    }
+}
