@@ -2,6 +2,7 @@
 
 mod admin;
 mod data;
+mod group;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +17,7 @@ pub use data::{
     EARLIEST, FetchQuery, Fetched, LATEST, ListedOffset, MAX_TIMESTAMP, PRODUCE_VERSION, Produced, produce_request,
     produced,
 };
+pub use group::{Committed, Member, commit_request, group_id, join_request};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
