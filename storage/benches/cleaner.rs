@@ -30,7 +30,7 @@ struct Case {
 
 const CASES: [Case; 2] = [
     Case { name: "records", records: 1 << 20, keys: 1 << 19, value_bytes: 1000, records_a_batch: 16 },
-    Case { name: "keys", records: 5_200_000, keys: 5_200_000, value_bytes: 40, records_a_batch: 200 },
+    Case { name: "keys", records: 5_800_000, keys: 5_800_000, value_bytes: 40, records_a_batch: 200 },
 ];
 
 fn main() {
@@ -43,7 +43,7 @@ fn main() {
 fn run(case: &Case) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log_dir = LogDir::open(folder.path(), &LogDirOptions::new(Arc::new(OsFileSystem))).expect("the folder is free");
-    let config = LogConfig { segment_bytes: 256 << 20, compact: true, ..LogConfig::default() };
+    let config = LogConfig { segment_bytes: 64 << 20, compact: true, ..LogConfig::default() };
     let log = Log::open(&log_dir, TopicPartition::new("bench", 0), Uuid::from_u128(1), config);
     fill(&log, case);
     log.flush().expect("the disk works");

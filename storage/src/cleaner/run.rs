@@ -1,6 +1,7 @@
 //! One cleaning of one log: keys of the dirty part, then group by group. Source: `Cleaner.doClean`, `buildOffsetMap`,
 //! `cleanSegments`.
 
+use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use super::offset_map::OffsetMap;
 use super::reader::{ReadError, Visitor, read_batches};
 use super::transactions::CleanedTransactions;
 use super::{CleanError, Cleanable, CleanedSegment, CleanerOptions, Pace};
-use crate::error::Error;
 use crate::index::txn_index::AbortedTxn;
 use crate::log::{Compaction, Log};
 use crate::segment::Segment;
@@ -63,7 +63,7 @@ pub fn clean(
     for range in group(&log.group_candidates(&run.compaction, ..count)?, limits) {
         run.clean_group(range, &mut filter)?;
     }
-    log.log_dir().set_cleaner_offset(log.partition(), end_offset).map_err(Error::from)?;
+    log.finish_compaction(&run.compaction, end_offset)?;
     let FilterStats { records_read, records_retained, records_without_key } = filter.stats;
     let read = CleanStats { records_read, records_retained, records_without_key, ..run.stats };
     Ok(CleanStats { next_dirty_offset: end_offset, ..read })
@@ -110,7 +110,7 @@ impl Run<'_> {
         Ok(Filter {
             map,
             transactions: CleanedTransactions::new(aborted),
-            last_records: self.log.last_records()?,
+            last_records: HashMap::new(),
             now_ms: self.now_ms,
             delete_retention_ms: self.log.config().delete_retention_ms,
             end_offset,

@@ -106,6 +106,15 @@ impl Log {
         Ok(Compaction { segments, truncations })
     }
 
+    /// Notes that everything below `end_offset` (exclusive) is clean, unless a truncation means that it will not be.
+    pub(crate) fn finish_compaction(&self, compaction: &Compaction, end_offset: i64) -> Result<(), CleanError> {
+        let _structure = self.lock_structure(self.loaded()?)?;
+        if !self.is_unchanged(compaction) {
+            return Err(CleanError::Aborted);
+        }
+        Ok(self.log_dir.set_cleaner_offset(&self.partition, end_offset).map_err(Error::from)?)
+    }
+
     /// Whether the segments of a cleaning may still be used.
     pub(crate) fn is_unchanged(&self, compaction: &Compaction) -> bool {
         let loaded = self.loaded.get().filter(|_| !self.deleted.load(Ordering::Acquire));

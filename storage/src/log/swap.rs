@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::{Compaction, Log, lock};
 use crate::cleaner::{CleanError, CleanedSegment};
+use crate::error::Error;
 use crate::file_system::{FileSystem, OpenMode, with_suffix};
 use crate::producer_state::snapshot_path;
 use crate::segment::{
@@ -48,9 +49,14 @@ impl Log {
         sync().map_err(failed)?;
         let cleaned = Arc::new(cleaned);
         loaded.change_segments(|segments| segments.splice(at..at + old.len(), [Arc::clone(&cleaned)]).for_each(drop));
-        self.retire_replaced(place, old, now_ms).map_err(failed)?;
-        cleaned.rename_log(place, "").and_then(|()| sync()).map_err(failed)?;
-        cleaned.rename_indexes(place, "").and_then(|()| sync()).map_err(failed)
+        // There is no way back from here: whatever fails takes the directory offline, and the next start finishes the swap.
+        let swapped = self.retire_replaced(place, old, now_ms).and_then(|()| {
+            cleaned.rename_log(place, "")?;
+            sync()?;
+            cleaned.rename_indexes(place, "")?;
+            sync()
+        });
+        Ok(self.log_dir.check("swapping in a cleaned segment", swapped).map_err(Error::from)?)
     }
 
     /// The old files get names for deletion, and so do the producer snapshots at offsets where no segment begins any more.
@@ -63,8 +69,11 @@ impl Log {
             if number > 0 && self.forget_snapshot(segment.base_offset()) {
                 let path = snapshot_path(place.folder, segment.base_offset());
                 let deleted = with_suffix(&path, DELETED_SUFFIX);
-                place.file_system().rename(&path, &deleted)?;
-                self.log_dir.schedule_deletion(deleted, due_ms);
+                match place.file_system().rename(&path, &deleted) {
+                    Ok(()) => self.log_dir.schedule_deletion(deleted, due_ms),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         place.file_system().sync_dir(place.folder)

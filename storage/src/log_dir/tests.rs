@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::*;
 use crate::checkpoint::{
-    HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets, RECOVERY_POINT_CHECKPOINT,
+    CLEANER_OFFSET_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, PartitionOffsets,
+    RECOVERY_POINT_CHECKPOINT,
 };
 use crate::file_system::{LosingFileSystem, OpenMode, Operation, Survival};
 use crate::meta_properties::Expected;
@@ -155,6 +156,55 @@ fn checkpoints_keep_what_logs_not_opened_yet_had() {
     let recovery_points = "0\n2\ntopic 0 0\ntopic 2 25\n";
     assert_eq!(read(RECOVERY_POINT_CHECKPOINT), recovery_points.as_bytes(), "9 has no folder, 1 was deleted");
     assert_eq!(read(LOG_START_OFFSET_CHECKPOINT), b"0\n1\ntopic 2 21\n");
+}
+
+#[test]
+fn how_far_logs_were_cleaned_survives_and_goes_with_them() {
+    let disk = disk();
+    let log_dir = disk.open();
+    let logs: Vec<_> = (0..3).map(|_| log(0, None)).collect();
+    for (number, log) in (0..3).zip(&logs) {
+        disk.make_folder(&partition(number).to_string());
+        register(&log_dir, &partition(number), log);
+        log_dir.set_cleaner_offset(&partition(number), 10 + i64::from(number)).unwrap();
+    }
+    let read = || disk.file_system.read(&path().join(CLEANER_OFFSET_CHECKPOINT)).unwrap();
+    assert_eq!(read(), b"0\n3\ntopic 0 10\ntopic 1 11\ntopic 2 12\n");
+    log_dir.lower_cleaner_offset(&partition(0), 50).unwrap();
+    log_dir.lower_cleaner_offset(&partition(1), 5).unwrap();
+    drop(log_dir);
+    disk.file_system.power_cut(Survival::Nothing);
+
+    let log_dir = disk.open();
+    let offsets = |log_dir: &LogDir| [0, 1, 2].map(|number| log_dir.cleaner_offset(&partition(number)));
+    assert_eq!(offsets(&log_dir), [Some(10), Some(5), Some(12)]);
+    register(&log_dir, &partition(1), &logs[1]);
+    log_dir.unregister(&partition(1));
+    log_dir.set_cleaner_offset(&partition(1), 99).unwrap();
+    assert_eq!(offsets(&log_dir), [Some(10), None, Some(12)], "a log that is gone is not noted again");
+    disk.file_system.remove_dir_all(&path().join("topic-2")).unwrap();
+    log_dir.write_checkpoints().unwrap();
+    assert_eq!(read(), b"0\n2\ntopic 0 10\ntopic 2 12\n");
+    drop(log_dir);
+    let log_dir = disk.open();
+    assert_eq!(offsets(&log_dir), [Some(10), None, None], "it has no folder");
+    log_dir.write_checkpoints().unwrap();
+    assert_eq!(read(), b"0\n1\ntopic 0 10\n");
+}
+
+#[test]
+fn a_recovery_point_is_made_known_where_the_file_is_behind() {
+    let disk = disk();
+    let log_dir = disk.open();
+    disk.make_folder("topic-0");
+    let log = log(40, None);
+    register(&log_dir, &partition(0), &log);
+    log_dir.raise_recovery_point(&partition(0), 30).unwrap();
+    let read = || disk.file_system.read(&path().join(RECOVERY_POINT_CHECKPOINT)).unwrap();
+    assert_eq!(read(), b"0\n1\ntopic 0 40\n");
+    let writes = disk.file_system.counts().writes;
+    log_dir.raise_recovery_point(&partition(0), 40).unwrap();
+    assert_eq!(disk.file_system.counts().writes, writes, "it is known already");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn producers_are_known_from_what_compaction_leaves() {
 
 #[test]
 fn the_power_fails_at_every_change_of_a_cleaning() {
-    for_seeds("every change", 6, |seed| {
+    for_seeds("every change", 3, |seed| {
         let prepare = || {
             let mut world = World::new(seed);
             (0..60).for_each(|_| world.append());
@@ -123,6 +123,22 @@ fn the_power_fails_at_every_change_of_a_cleaning() {
             world.check();
             world.check_cleaned();
         }
+    });
+}
+
+#[test]
+fn a_log_without_its_recovery_point_keeps_what_lies_behind_a_gap() {
+    for_seeds("lost checkpoint", 30, |seed| {
+        let mut world = World::new(seed);
+        (0..80).for_each(|_| world.append());
+        world.clean().expect("the power is on");
+        world.flush();
+        world.close();
+        world.remove_recovery_points();
+        world.file_system.power_cut(Survival::Everything);
+        world.open().expect("the power is on");
+        world.check();
+        world.check_cleaned();
     });
 }
 

@@ -8,6 +8,7 @@ use protocol::ids::{TopicPartition, Uuid};
 use protocol::record_batch::{
     BatchBuilder, BatchHeader, Batches, Codec, Record, Records, ValidatedBatch, check_crc, expansion_limit,
 };
+use storage::checkpoint::RECOVERY_POINT_CHECKPOINT;
 use storage::cleaner::{CleanError, Cleanable, CleanerOptions, FullSpeed, Pace, clean};
 use storage::file_system::{FileSystem, LosingFileSystem, OsFileSystem};
 use storage::index::txn_index::{AbortedTxn, TxnIndex};
@@ -500,6 +501,10 @@ impl World {
         let left: Vec<String> =
             self.names().into_iter().filter(|name| name.ends_with(".cleaned") || name.ends_with(".swap")).collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+
+    pub(crate) fn remove_recovery_points(&self) {
+        self.disk.remove_file(&self.path.join(RECOVERY_POINT_CHECKPOINT)).expect("a cleaning has written it");
     }
 
     pub(crate) fn remove_snapshots(&self) {
