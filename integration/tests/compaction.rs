@@ -176,7 +176,7 @@ fn send_phase(connection: &mut Connection, topic: &str, base_ms: i64, phase: u64
         let codec = Codec::ALL[usize::try_from(number).expect("a small number") % 5];
         let mut batch = BatchBuilder::new(0, codec);
         let count = 1 + number % 4;
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             batch = batch.producer(producer.0, producer.1, producer.2);
             producer.2 += i32::try_from(count).expect("a small number");
         }
@@ -186,7 +186,7 @@ fn send_phase(connection: &mut Connection, topic: &str, base_ms: i64, phase: u64
             let key = format!("key-{}", noise[0] % if phase == 0 { 60 } else { 40 });
             let value = format!("{phase}-{number}-{part}");
             // What is in the active segment at the end of the phase is cleaned once less than the rest.
-            let is_tombstone = phase == 0 && number < 90 && noise[1] % 4 == 0;
+            let is_tombstone = phase == 0 && number < 90 && noise[1].is_multiple_of(4);
             let value = (!is_tombstone).then_some(value.as_bytes());
             let timestamp = base_ms + i64::try_from(phase * 60_000 + number * 130 + part).expect("a small number");
             batch.append(timestamp, Some(key.as_bytes()), value, &[(b"h", Some(b"v"))]);
