@@ -195,6 +195,7 @@ pub async fn start_quorum(
         default_partitions: settings.num_partitions,
         default_replication_factor: settings.default_replication_factor,
         default_min_in_sync_replicas: min_in_sync_replicas,
+        broker_session_timeout_ms: settings.broker_session_timeout_ms,
         config_rules: ConfigRulesHandle(Arc::new(Rules { settings: Arc::clone(settings) })),
         ..ControllerConfig::new(Arc::clone(&directories.cluster_id))
     };

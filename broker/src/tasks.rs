@@ -15,8 +15,6 @@ use crate::config::CleanerSettings;
 use crate::replica::LogCleaner;
 use crate::services::Services;
 
-/// How often this broker tells the controller that it lives (`broker.heartbeat.interval.ms`).
-const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the controller looks for brokers that fell silent.
 const SESSION_CHECK: Duration = Duration::from_secs(1);
 /// How often it is looked whether a snapshot of the metadata is due.
@@ -140,7 +138,7 @@ pub fn heartbeats(tasks: &mut Tasks, services: &Arc<Services>) {
     let services = Arc::clone(services);
     let mut stop = tasks.stop_signal();
     tasks.spawn("broker-heartbeat", async move {
-        while goes_on(&mut stop, HEARTBEAT).await {
+        while goes_on(&mut stop, services.settings.heartbeat_interval).await {
             let (request, now_ms) = (heartbeat(&services), services.clock.now_ms());
             if let Err(error) = services.controller.heartbeat(request, now_ms).await {
                 tracing::warn!(%error, "the controller did not take the heartbeat");

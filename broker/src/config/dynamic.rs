@@ -1,17 +1,22 @@
 //! What may change while the broker runs and is not a topic's: worked out anew when the cluster's metadata change.
 
+use std::net::IpAddr;
+
 use raft::image::{Configs, Image};
 
+use super::value::address_counts;
 use super::{BrokerConfig, Keys};
 
 /// Settings as of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DynamicSettings {
     pub flush_threads: usize,
     /// For each log directory.
     pub recovery_threads: usize,
     pub max_connections: usize,
     pub max_connections_per_ip: usize,
+    /// In place of that, from certain addresses.
+    pub max_connections_by_ip: Vec<(IpAddr, usize)>,
 }
 
 impl BrokerConfig {
@@ -23,6 +28,9 @@ impl BrokerConfig {
             recovery_threads: keys.int("num.recovery.threads.per.data.dir"),
             max_connections: keys.int("max.connections"),
             max_connections_per_ip: keys.int("max.connections.per.ip"),
+            // Its row keeps it well formed.
+            max_connections_by_ip: address_counts(keys.value("max.connections.per.ip.overrides").text())
+                .unwrap_or_default(),
         }
     }
 

@@ -67,6 +67,9 @@ pub struct BrokerConfig {
     pub listen_backlog: u32,
     /// `None`: connections may be silent for ever.
     pub connections_max_idle: Option<Duration>,
+    /// Not zero.
+    pub heartbeat_interval: Duration,
+    pub broker_session_timeout_ms: i64,
     pub retention_check_interval: Duration,
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
@@ -147,6 +150,10 @@ impl BrokerConfig {
                 .unwrap_or(DEFAULT_REQUEST_MEMORY),
             listen_backlog: keys.int("socket.listen.backlog.size"),
             connections_max_idle: keys.duration("connections.max.idle.ms"),
+            heartbeat_interval: Duration::from_millis(
+                keys.number("broker.heartbeat.interval.ms").max(1).cast_unsigned(),
+            ),
+            broker_session_timeout_ms: keys.number("broker.session.timeout.ms"),
             retention_check_interval: keys.duration("log.retention.check.interval.ms").unwrap_or_default(),
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),

@@ -86,6 +86,7 @@ pub fn bounds(bounds: &Bounds) -> String {
         Bounds::NonEmpty => "not empty".to_owned(),
         Bounds::OneOf(choices) | Bounds::OneOfAnyCase(choices) | Bounds::EachOneOf(choices) => choices.join(", "),
         Bounds::ThrottledReplicas => "*, or partition:broker,…".to_owned(),
+        Bounds::AddressCounts => "address:count,…".to_owned(),
         Bounds::OffsetReset => "earliest, latest, by_duration:PnDTnHnMn.nS".to_owned(),
     }
 }

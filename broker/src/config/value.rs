@@ -1,5 +1,7 @@
 //! Values of configuration keys: parsed and checked as Kafka does, refused in Kafka's words. Source: `ConfigDef`.
 
+use std::net::IpAddr;
+
 use super::definitions::{Bounds, Definition, Kind};
 
 /// What is shown in place of a secret (`Password.HIDDEN`).
@@ -193,6 +195,7 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
             let reason = || format!("String must be one of (case insensitive): {}", choices.join(", "));
             if is_choice { Ok(()) } else { refuse(reason()) }
         }
+        Bounds::AddressCounts => address_counts(value.text()).map(|_| ()).or_else(refuse),
         Bounds::OffsetReset if is_offset_reset(value.text()) => Ok(()),
         Bounds::OffsetReset => refuse(format!(
             "Invalid value `{value}` for configuration {name}. The value must be either 'earliest', 'latest' or of the \
@@ -209,6 +212,21 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
         }
         Bounds::ThrottledReplicas => check_throttled_replicas(name, value.elements()),
     }
+}
+
+/// The addresses and counts of `address:count,address:count`; an IPv6 address may stand in brackets.
+///
+/// # Errors
+/// The pair that is none.
+pub fn address_counts(text: &str) -> Result<Vec<(IpAddr, usize)>, String> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let parsed = pairs.map(|pair| {
+        let (address, count) = pair.rsplit_once(':')?;
+        let address = address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(address);
+        Some((address.parse().ok()?, count.trim().parse().ok()?))
+    });
+    let refused = || "Expected pairs of an IP address and a count, address:count,address:count".to_owned();
+    parsed.collect::<Option<_>>().ok_or_else(refused)
 }
 
 /// Source: `ShareGroupAutoOffsetResetStrategy`. A duration is of days, hours, minutes and seconds, and not negative.
@@ -332,6 +350,17 @@ mod tests {
             [(0.5, "0.5"), (2.0, "2.0"), (f64::MAX, "1.7976931348623157E308"), (1e10, "1.0E10"), (1e-5, "1.0E-5")];
         for (value, expected) in cases {
             assert_eq!(Value::Double(value).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_have_counts() {
+        let parsed = address_counts("127.0.0.1:5, [::1]:0,fe80::1:7").unwrap();
+        let expected = [("127.0.0.1", 5), ("::1", 0), ("fe80::1", 7)];
+        assert_eq!(parsed, expected.map(|(address, count)| (address.parse().unwrap(), count)));
+        assert_eq!(address_counts("").unwrap(), []);
+        for bad in ["foo", "127.0.0.1", "127.0.0.1:-1", "a.host:4", "127.0.0.1:x"] {
+            assert!(address_counts(bad).is_err(), "{bad}");
         }
     }
 

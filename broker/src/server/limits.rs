@@ -6,17 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::DynamicSettings;
 
-/// `max.connections` and `max.connections.per.ip`.
-#[derive(Clone, Copy, Debug)]
+/// `max.connections`, `max.connections.per.ip` and its overrides.
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub total: usize,
     pub per_address: usize,
+    pub by_address: HashMap<IpAddr, usize>,
 }
 
 impl Limits {
     /// The limits that those settings say.
     pub fn of(settings: &DynamicSettings) -> Self {
-        Self { total: settings.max_connections, per_address: settings.max_connections_per_ip }
+        Self {
+            total: settings.max_connections,
+            per_address: settings.max_connections_per_ip,
+            by_address: settings.max_connections_by_ip.iter().copied().collect(),
+        }
+    }
+
+    fn of_address(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).copied().unwrap_or(self.per_address)
     }
 }
 
@@ -58,7 +67,7 @@ impl ConnectionLimits {
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut counts = self.lock();
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        if counts.total >= counts.limits.total || of_address >= counts.limits.per_address {
+        if counts.total >= counts.limits.total || of_address >= counts.limits.of_address(address) {
             return None;
         }
         counts.total += 1;
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_all_and_by_address() {
-        let limits = ConnectionLimits::new(Limits { total: 3, per_address: 2 });
+        let limits = ConnectionLimits::new(Limits { total: 3, per_address: 2, by_address: HashMap::new() });
         let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let first = limits.admit(a).unwrap();
         let _second = limits.admit(a).unwrap();
@@ -95,7 +104,8 @@ mod tests {
         assert!(limits.admit(b).is_none(), "three in all");
         drop(first);
         assert!(limits.admit(a).is_some());
-        limits.change(Limits { total: 9, per_address: 0 });
+        limits.change(Limits { total: 9, per_address: 0, by_address: HashMap::from([(a, 3)]) });
         assert!(limits.admit(b).is_none(), "nobody new");
+        assert!(limits.admit(a).is_some(), "but from there");
     }
 }

@@ -38,6 +38,8 @@ pub enum Bounds {
     EachOneOf(&'static [&'static str]),
     /// `*`, or pairs `partition:broker`.
     ThrottledReplicas,
+    /// Pairs `address:count`.
+    AddressCounts,
     /// `earliest`, `latest`, or `by_duration:` and a duration of ISO 8601.
     OffsetReset,
 }

@@ -1,6 +1,6 @@
 //! Listeners, sockets, connections. Source: `SocketServerConfigs`, `ServerConfigs`.
 
-use super::Bounds::{Any, AtLeast};
+use super::Bounds::{AddressCounts, Any, AtLeast};
 use super::Definition;
 
 /// The keys of listeners, sockets and connections, by name.
@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     None "max.connection.creation.rate" Int = Some("2147483647"), AtLeast(0), ClusterWide, "Connections that may be opened in a second. No effect yet: they are limited in number only.";
     Acts "max.connections" Int = Some("2147483647"), AtLeast(0), ClusterWide, "Connections that may be open.";
     Acts "max.connections.per.ip" Int = Some("2147483647"), AtLeast(0), ClusterWide, "Connections that may be open from one address.";
-    None "max.connections.per.ip.overrides" String = Some(""), Any, ClusterWide, "Connections that may be open from certain addresses. No effect yet: max.connections.per.ip counts for all.";
+    Acts "max.connections.per.ip.overrides" String = Some(""), AddressCounts, ClusterWide, "Connections that may be open from certain addresses in place of max.connections.per.ip, as address:count with commas between.";
     None "num.io.threads" Int = Some("8"), AtLeast(1), ClusterWide, "Threads that work on requests. No effect: there is one for each core.";
     None "num.network.threads" Int = Some("3"), AtLeast(1), ClusterWide, "Threads that read and write sockets. No effect: there is one for each core.";
     Acts "queued.max.request.bytes" Long = Some("-1"), Any, ReadOnly, "Memory for requests being read; -1 for the default of 256 MiB. Connections wait for it.";

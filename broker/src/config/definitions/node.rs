@@ -5,10 +5,10 @@ use super::{Bounds, Definition};
 
 /// The keys of the node itself and of the metadata quorum, by name.
 pub(super) const ROWS: &[Definition] = definitions! {
-    None "broker.heartbeat.interval.ms" Int = Some("2000"), Any, ReadOnly, "How often a broker tells the controller that it lives. No effect yet: it is every two seconds.";
+    Acts "broker.heartbeat.interval.ms" Int = Some("2000"), Any, ReadOnly, "How often a broker tells the controller that it lives.";
     Acts "broker.id" Int = Some("-1"), Any, ReadOnly, "The older name of node.id.";
     Acts "broker.rack" String = None, Any, ReadOnly, "The rack that clients are told and replicas are spread over.";
-    None "broker.session.timeout.ms" Int = Some("9000"), Any, ReadOnly, "How long the controller waits for a broker's sign of life. No effect yet: it is nine seconds.";
+    Acts "broker.session.timeout.ms" Int = Some("9000"), Any, ReadOnly, "A broker that the controller has not heard of for so long is fenced.";
     Acts "cluster.id" String = None, Any, ReadOnly, "The cluster's id when the log directories are formatted at the first start; a random one if absent. Later it must be the one in meta.properties.";
     None "controlled.shutdown.enable" Boolean = Some("true"), Any, ReadOnly, "Whether a stopping broker hands its partitions over. No effect yet: there is nobody to take them.";
     None "controller.quorum.append.linger.ms" Int = Some("25"), AtLeast(0), ReadOnly, "How long the leader of the metadata quorum collects records before it writes them. No effect: what waits is written together, and nothing waits for more.";
