@@ -1,10 +1,10 @@
-//! `ottla config`: settings of topics and brokers, over the wire.
+//! `ottla config`: settings of topics and brokers, over the wire, and the keys that there are.
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Server, key_value};
+use super::{Server, config_list, key_value};
 use crate::client::{ConfigChange, ConfigResource, ResourceKind};
 use crate::output::Output;
 
@@ -31,6 +31,13 @@ pub(crate) enum Command {
     ///   ottla config delete --topic orders retention.ms
     #[command(verbatim_doc_comment)]
     Delete(Delete),
+    /// Lists every key that is known, with what a node here would make of it. Asks no broker.
+    ///
+    /// Examples:
+    ///   ottla config list server.properties --set
+    ///   ottla config list --json
+    #[command(verbatim_doc_comment)]
+    List(config_list::Arguments),
 }
 
 /// Whose settings.
@@ -96,6 +103,7 @@ impl Command {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Describe(arguments) => describe(&arguments),
+            Self::List(arguments) => arguments.run(),
             Self::Set(Set { resource, configs, server }) => {
                 let set = configs.into_iter().map(|(name, value)| ConfigChange::Set { name, value });
                 alter(&server, &resource, &set.collect::<Vec<_>>())

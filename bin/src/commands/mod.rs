@@ -4,6 +4,7 @@ mod check;
 mod cluster;
 mod completions;
 mod config;
+mod config_list;
 mod consume;
 mod format;
 mod install_links;

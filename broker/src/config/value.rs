@@ -218,7 +218,7 @@ fn check(definition: &Definition, value: &Value) -> Result<(), ConfigError> {
 ///
 /// # Errors
 /// The pair that is none.
-pub fn address_counts(text: &str) -> Result<Vec<(IpAddr, usize)>, String> {
+pub(super) fn address_counts(text: &str) -> Result<Vec<(IpAddr, usize)>, String> {
     let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
     let parsed = pairs.map(|pair| {
         let (address, count) = pair.rsplit_once(':')?;
