@@ -1,7 +1,8 @@
 //! What becomes of every partition of a broker that comes, goes, or comes back
 //! (`ReplicationControlManager.generateLeaderAndIsrUpdates`).
 
-use super::partition_change::PartitionChange;
+use super::partition_change::{Assignment, Election, PartitionChange};
+use super::placement::default_directory;
 use super::plan::Situation;
 use crate::image::{Image, NO_LEADER, PartitionImage, TopicImage};
 use protocol::ids::Uuid;
@@ -34,7 +35,7 @@ fn changes_of_topic(situation: &Situation<'_>, topic: &TopicImage, event: Broker
     }
     let replication_factor = topic.partition(0).map_or(1, |partition| partition.replicas().len());
     let min_in_sync_replicas = situation.min_in_sync_replicas(topic.name(), replication_factor);
-    let unclean_election = situation.unclean_leader_election(topic.name());
+    let election = if situation.unclean_leader_election(topic.name()) { Election::Unclean } else { Election::Online };
     let elr_enabled = situation.elr_enabled();
     let change = |(index, partition): (i32, &PartitionImage)| {
         let change = PartitionChange {
@@ -43,10 +44,13 @@ fn changes_of_topic(situation: &Situation<'_>, topic: &TopicImage, event: Broker
             index,
             may_lead: &|replica| event.lets_lead(situation.image, partition, replica),
             target_isr: event.isr_after(partition.isr()),
+            target: Assignment::of(partition),
+            new_directory: &|replica| default_directory(situation.image, replica),
+            moved: None,
             unclean_broker: event.unclean_broker(),
             min_in_sync_replicas,
             elr_enabled,
-            unclean_election,
+            election,
         };
         change.record()
     };

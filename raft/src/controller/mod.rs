@@ -6,11 +6,13 @@
 //! a hundred. Nothing of that image is shown: an answer is given when its records are committed and applied, and whatever was not committed is
 //! forgotten.
 
+mod assign_directories;
 mod assignment;
 mod configs;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod elect_leaders;
 mod features;
 mod heartbeat;
 mod leadership;
@@ -20,15 +22,20 @@ mod plan;
 mod producer_ids;
 mod propose;
 mod random;
+mod reassignment;
 mod registration;
 mod sessions;
 mod task;
 mod topic_name;
+mod unregister_broker;
+mod update_features;
 
+pub use assign_directories::ReplicaDirectory;
 pub use configs::{ConfigChange, ConfigOp, ConfigResults};
 pub use create_partitions::NewPartitions;
 pub use create_topics::{CreatedTopic, NewTopic, TopicResults};
 pub use delete_topics::{DeletedTopic, TopicRef};
+pub use elect_leaders::{ElectionResults, ElectionType};
 pub use features::{METADATA_VERSION, bootstrap_records, supported_features};
 pub use heartbeat::{BrokerHeartbeat, HeartbeatReply};
 pub use plan::{
@@ -38,11 +45,13 @@ pub use plan::{
 pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use propose::{Leadership, Propose, ProposeError, Proposed};
 pub use random::{Randomness, Seeded};
+pub use reassignment::{OngoingReassignment, Reassignment, ongoing_reassignments};
 pub use registration::{RegisterBroker, RegisterController};
 pub use task::ControllerTask;
 pub use topic_name::check as check_topic_name;
+pub use update_features::{FeatureUpdate, UpgradeType};
 
-use crate::error::ControllerError;
+use crate::error::{ControllerError, DirectoryError, FeatureError, ReassignmentError};
 use crate::image::ConfigResource;
 use plan::{Plan, Situation};
 use std::ops::Range;
@@ -153,6 +162,69 @@ impl Controller {
         validate_only: bool,
     ) -> Result<ConfigResults, ControllerError> {
         self.call(move |situation| configs::alter_configs(situation, &changes, validate_only)).await
+    }
+
+    /// Elects leaders of `partitions`, or of all.
+    ///
+    /// # Errors
+    /// Where this node does not lead; what is wrong with one partition is in its result.
+    pub async fn elect_leaders(
+        &self,
+        election: ElectionType,
+        partitions: Option<Vec<(Arc<str>, Vec<i32>)>>,
+    ) -> Result<ElectionResults, ControllerError> {
+        self.call(move |situation| elect_leaders::elect_leaders(situation, election, partitions.as_deref())).await
+    }
+
+    /// Gives partitions other replicas, or takes that back. The results are in the order of the request.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one partition is in its result.
+    pub async fn alter_reassignments(
+        &self,
+        reassignments: Vec<Reassignment>,
+        allow_replication_factor_change: bool,
+    ) -> Result<Vec<Result<(), ReassignmentError>>, ControllerError> {
+        let allow = allow_replication_factor_change;
+        self.call(move |situation| reassignment::alter_reassignments(situation, &reassignments, allow)).await
+    }
+
+    /// Changes the levels of features, all or none, or only says whether it would; `node_id` is this controller's.
+    ///
+    /// # Errors
+    /// Where this node does not lead; what is wrong with the first feature that is refused is in the result.
+    pub async fn update_features(
+        &self,
+        node_id: i32,
+        updates: Vec<FeatureUpdate>,
+        validate_only: bool,
+    ) -> Result<Result<(), FeatureError>, ControllerError> {
+        self.call(move |situation| update_features::update_features(situation, node_id, &updates, validate_only)).await
+    }
+
+    /// Takes a broker out of the cluster, until it registers again.
+    ///
+    /// # Errors
+    /// [`ControllerError::BrokerEpoch`] if it is not registered.
+    pub async fn unregister_broker(&self, broker_id: i32) -> Result<(), ControllerError> {
+        self.call(move |situation| unregister_broker::unregister_broker(situation, broker_id)).await
+    }
+
+    /// Notes in which log directories replicas of a broker are. The results are in the order of the request.
+    ///
+    /// # Errors
+    /// [`ControllerError::BrokerEpoch`] if the broker is not registered, or again since; what is wrong with one replica is in
+    /// its result.
+    pub async fn assign_directories(
+        &self,
+        broker_id: i32,
+        broker_epoch: i64,
+        replicas: Vec<ReplicaDirectory>,
+    ) -> Result<Vec<Result<(), DirectoryError>>, ControllerError> {
+        let assign = move |situation: &mut Situation<'_>| {
+            assign_directories::assign_directories(situation, broker_id, broker_epoch, &replicas)
+        };
+        self.call(assign).await
     }
 
     /// Gives a broker a block of [`PRODUCER_ID_BLOCK_SIZE`] producer ids that nobody else ever gets.

@@ -1,7 +1,8 @@
-//! How one partition's state changes when brokers come and go: ISR, eligible leader replicas (KIP-966), leader
-//! (`PartitionChangeBuilder`).
+//! How one partition's state changes when brokers come and go, leaders are elected or replicas reassigned: ISR, eligible leader
+//! replicas (KIP-966), leader, replicas (`PartitionChangeBuilder`).
 
-use crate::image::{LeaderRecoveryState, NO_LEADER, PartitionImage};
+use super::reassignment::complete;
+use crate::image::{LeaderRecoveryState, NO_LEADER, NO_LEADER_CHANGE, PartitionImage};
 use protocol::ids::Uuid;
 use protocol::metadata_record::PartitionChangeRecord;
 
@@ -14,18 +15,58 @@ pub(super) struct PartitionChange<'a> {
     pub(super) may_lead: &'a dyn Fn(i32) -> bool,
     /// The ISR to come.
     pub(super) target_isr: Vec<i32>,
+    /// The replicas to come, and which of them a reassignment brings and takes away.
+    pub(super) target: Assignment,
+    /// The log directory of a replica that the partition does not have yet.
+    pub(super) new_directory: &'a dyn Fn(i32) -> Uuid,
+    /// A replica that is in another log directory from now on.
+    pub(super) moved: Option<(i32, Uuid)>,
     /// A broker that came back without its marker of a clean shutdown, so that its log may lack acknowledged records.
     pub(super) unclean_broker: Option<i32>,
     /// In-sync replicas that the topic's writes need.
     pub(super) min_in_sync_replicas: usize,
     /// Whether eligible leader replicas are kept.
     pub(super) elr_enabled: bool,
-    /// Whether a replica outside ISR and ELR may lead when no other can.
-    pub(super) unclean_election: bool,
+    pub(super) election: Election,
+}
+
+/// Replicas of a partition, preferred leader first, and the reassignment that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) replicas: Vec<i32>,
+    pub(super) removing: Vec<i32>,
+    pub(super) adding: Vec<i32>,
+}
+
+impl Assignment {
+    /// The partition's present one.
+    pub(super) fn of(partition: &PartitionImage) -> Self {
+        Self {
+            replicas: partition.replicas().to_vec(),
+            removing: partition.removing_replicas().to_vec(),
+            adding: partition.adding_replicas().to_vec(),
+        }
+    }
+
+    /// Whether a reassignment is under way.
+    pub(super) fn is_in_progress(&self) -> bool {
+        !self.removing.is_empty() || !self.adding.is_empty()
+    }
+}
+
+/// By which rule a leader is elected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Election {
+    /// The first replica if it may lead, else as `Online`.
+    Preferred,
+    /// The present leader if it may stay, else a replica that lost nothing.
+    Online,
+    /// As `Online`, and if there is none, any replica.
+    Unclean,
 }
 
 /// Who leads, and whether the election may have lost data.
-struct Election {
+struct Elected {
     leader: i32,
     unclean: bool,
 }
@@ -40,6 +81,10 @@ impl PartitionChange<'_> {
             ..PartitionChangeRecord::default()
         };
         let untouched = record.clone();
+        if let Some((replicas, isr)) = complete(&self.target, &self.target_isr) {
+            self.target = Assignment { replicas, removing: Vec::new(), adding: Vec::new() };
+            self.target_isr = isr;
+        }
         let mut elr = self.target_elr();
         let election = self.elect(&elr);
         if election.leader != partition.leader() {
@@ -56,6 +101,11 @@ impl PartitionChange<'_> {
                 }
             }
         }
+        // Who no longer is a replica must not go on as if nothing had happened.
+        let keeps_all = partition.replicas().iter().all(|replica| self.target.replicas.contains(replica));
+        if record.leader == NO_LEADER_CHANGE && !keeps_all {
+            record.leader = partition.leader();
+        }
         if elr != partition.elr() {
             record.eligible_leader_replicas = Some(elr);
         }
@@ -65,7 +115,23 @@ impl PartitionChange<'_> {
             record.isr = Some(std::mem::take(&mut self.target_isr));
         }
         record.last_known_elr = self.last_known_leader(record.leader);
+        self.assign(&mut record);
         (record != untouched).then_some(record)
+    }
+
+    /// Notes replicas, directories and reassignment where they change.
+    fn assign(self, record: &mut PartitionChangeRecord) {
+        let partition = self.partition;
+        let directory = |replica: i32| match self.moved {
+            Some((moved, directory)) if moved == replica => directory,
+            _ => partition.directory(replica).unwrap_or_else(|| (self.new_directory)(replica)),
+        };
+        let directories: Vec<Uuid> = self.target.replicas.iter().map(|replica| directory(*replica)).collect();
+        let changed = |new: Vec<i32>, old: &[i32]| (new != old).then_some(new);
+        record.directories = (directories != *partition.directories()).then_some(directories);
+        record.replicas = changed(self.target.replicas, partition.replicas());
+        record.removing_replicas = changed(self.target.removing, partition.removing_replicas());
+        record.adding_replicas = changed(self.target.adding, partition.adding_replicas());
     }
 
     /// The eligible leader replicas to come: those that were in sync and left while the ISR was at its minimum.
@@ -80,20 +146,20 @@ impl PartitionChange<'_> {
         elr
     }
 
-    /// Picks a leader: the present one if it may stay, else the first replica of the ISR, or of the ELR while the ISR is empty; then the last
+    /// Picks a leader: the preferred one if that is wanted, the present one if it may stay, else the first replica of the ISR, or of the ELR while the ISR is empty; then the last
     /// known leader, then, if allowed, any.
-    fn elect(&self, elr: &[i32]) -> Election {
+    fn elect(&self, elr: &[i32]) -> Elected {
         let is_valid = |replica: i32| {
             let in_sync = self.target_isr.contains(&replica) || (self.target_isr.is_empty() && elr.contains(&replica));
             in_sync && (self.may_lead)(replica)
         };
         let partition = self.partition;
-        let first = |accept: &dyn Fn(i32) -> bool| partition.replicas().iter().copied().find(|id| accept(*id));
-        if is_valid(partition.leader()) {
-            return Election { leader: partition.leader(), unclean: false };
-        }
-        if let Some(leader) = first(&is_valid) {
-            return Election { leader, unclean: false };
+        let replicas = || self.target.replicas.iter().copied();
+        let clean = |leader| Elected { leader, unclean: false };
+        let preferred = replicas().next().filter(|_| self.election == Election::Preferred);
+        let first = [preferred, Some(partition.leader())].into_iter().flatten().find(|replica| is_valid(*replica));
+        if let Some(leader) = first.or_else(|| replicas().find(|replica| is_valid(*replica))) {
+            return clean(leader);
         }
         if let [leader] = *partition.last_known_elr()
             && self.elr_enabled
@@ -101,10 +167,10 @@ impl PartitionChange<'_> {
             && self.target_isr.is_empty()
             && (self.may_lead)(leader)
         {
-            return Election { leader, unclean: true };
+            return Elected { leader, unclean: true };
         }
-        let any = if self.unclean_election { first(self.may_lead) } else { None };
-        Election { leader: any.unwrap_or(NO_LEADER), unclean: any.is_some() }
+        let any = replicas().find(|replica| (self.may_lead)(*replica)).filter(|_| self.election == Election::Unclean);
+        Elected { leader: any.unwrap_or(NO_LEADER), unclean: any.is_some() }
     }
 
     /// The last known leader is noted when a partition loses its leader, and forgotten when it has one again.

@@ -4,7 +4,7 @@ use super::features::ELIGIBLE_LEADER_REPLICAS_FEATURE;
 use super::random::Randomness;
 use super::sessions::Sessions;
 use crate::error::{ConfigError, ControllerError};
-use crate::image::{ConfigResource, Image};
+use crate::image::{BrokerRegistration, ConfigResource, Image, PartitionImage};
 use protocol::metadata_record::MetadataRecord;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,6 +112,15 @@ impl Situation<'_> {
             Some(value) => value.eq_ignore_ascii_case("true"),
             None => self.config.default_unclean_leader_election,
         }
+    }
+
+    /// Whether a replica of the partition may lead: its broker is active, and the directory of the replica online (`LeaderAcceptor`).
+    pub(super) fn may_lead(&self, partition: &PartitionImage, replica: i32) -> bool {
+        let is_ready = |broker: &BrokerRegistration| {
+            broker.is_active()
+                && partition.directory(replica).is_none_or(|directory| broker.has_online_directory(directory))
+        };
+        self.image.broker(replica).is_some_and(|broker| is_ready(broker))
     }
 
     /// A topic's setting, else the cluster's dynamic default of it.

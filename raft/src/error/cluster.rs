@@ -3,6 +3,7 @@
 use super::{InvalidTopic, ReplayError};
 use crate::controller::ProposeError;
 use protocol::ids::{Uuid, format_uuid};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Why an operation was not carried out.
@@ -137,4 +138,54 @@ pub enum ConfigError {
     /// No broker or controller has that id.
     #[error("No node with id {0} found.")]
     UnknownNode(i32),
+}
+
+/// Why no feature level was changed (`FeatureControlManager`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid update version {level} for feature {feature}. {refusal}")]
+pub struct FeatureError {
+    /// The first feature that was refused.
+    pub feature: Arc<str>,
+    /// The level that it should have had.
+    pub level: i16,
+    /// What is wrong with that.
+    pub refusal: FeatureRefusal,
+}
+
+/// What is wrong with a feature level.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeatureRefusal {
+    /// A code that nobody has defined.
+    #[error("The controller does not support the given upgrade type.")]
+    UnknownUpgradeType,
+    /// No level is negative.
+    #[error("A feature version cannot be less than 0.")]
+    Negative,
+    /// A node of the cluster does not support it.
+    #[error("{what} {}", unsupported(.levels))]
+    NotSupported {
+        /// Which node.
+        what: String,
+        /// The levels that it supports.
+        levels: RangeInclusive<i16>,
+    },
+    /// An upgrade that is none.
+    #[error(
+        "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade."
+    )]
+    Downgrade,
+    /// A downgrade that is none.
+    #[error("Can't downgrade to a newer version.")]
+    DowngradeToNewer,
+    /// The quorum's members are configured, and no record may change them.
+    #[error("The voters of this quorum are configured and cannot be changed by requests.")]
+    StaticQuorum,
+}
+
+fn unsupported(levels: &RangeInclusive<i16>) -> String {
+    match (levels.start(), levels.end()) {
+        (_, 0) => "does not support this feature.".to_owned(),
+        (min, max) if min == max => format!("only supports versions {min}"),
+        (min, max) => format!("only supports versions {min}-{max}"),
+    }
 }

@@ -2,10 +2,12 @@
 //! refused request is Kafka's, because tools and people look for it; the number belongs to the broker.
 
 mod cluster;
+mod partition;
 mod replay;
 mod topic;
 
-pub use cluster::{BrokerEpochError, ConfigError, ControllerError, RegistrationError};
+pub use cluster::{BrokerEpochError, ConfigError, ControllerError, FeatureError, FeatureRefusal, RegistrationError};
+pub use partition::{DirectoryError, ElectionError, ReassignmentError};
 pub use replay::ReplayError;
 pub use topic::{
     InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest, InvalidTopic,

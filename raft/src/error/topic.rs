@@ -117,7 +117,8 @@ pub enum PlacementError {
     AllFenced,
     /// More replicas than brokers.
     #[error(
-        "The target replication factor of {wanted} cannot be reached because only {brokers} broker(s) are registered."
+        "The target replication factor of {wanted} cannot be reached because only {brokers} broker(s) are registered or \
+         some brokers have all their log directories cordoned."
     )]
     TooFewBrokers {
         /// The replication factor.

@@ -14,6 +14,7 @@ pub use builder::ImageBuilder;
 pub use cluster::{BrokerRegistration, ControllerRegistration, Endpoint};
 pub use configs::{ClientQuotas, ConfigResource, ConfigResourceType, Configs, QuotaEntity};
 pub use delta::{ConfigDelta, Delta, TopicDelta};
+pub(crate) use partition::NO_LEADER_CHANGE;
 pub use partition::{BrokerIds, Directories, LeaderRecoveryState, NO_LEADER, PartitionImage, directory_id};
 pub use security::Security;
 pub use topics::{TopicImage, Topics};

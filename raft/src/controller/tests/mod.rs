@@ -1,5 +1,6 @@
 //! Scenarios: a cluster whose records are applied as soon as they are decided.
 
+mod admin;
 mod brokers;
 mod configs;
 mod placement;
