@@ -10,7 +10,6 @@ use protocol::record_batch::{BatchHeader, Batches, HEADER_SIZE, TimestampType, V
 use super::{Loaded, Log, Tail, Writer, lock};
 use crate::config::LogConfig;
 use crate::error::{AppendError, Error};
-use crate::partition_metadata;
 use crate::producer_state::{AppendOrigin, ProducerBatch, ProducerUpdates};
 use crate::segment::Segment;
 
@@ -199,13 +198,8 @@ impl Log {
     }
 
     /// The folder and the first segment of a log that had none.
-    fn create_first(&self, loaded: &Loaded, base_offset: i64) -> Result<Arc<Segment>, Error> {
-        let file_system = self.log_dir.file_system();
-        let created = file_system.create_dir_all(&loaded.folder).and_then(|()| {
-            partition_metadata::store(file_system, &loaded.folder, self.topic_id)?;
-            file_system.sync_dir(self.log_dir.path())
-        });
-        self.log_dir.check("creating a log", created)?;
+    pub(super) fn create_first(&self, loaded: &Loaded, base_offset: i64) -> Result<Arc<Segment>, Error> {
+        self.create_folder()?;
         self.add_segment(loaded, base_offset)
     }
 

@@ -30,7 +30,7 @@ impl Log {
             return Ok(loaded);
         }
         self.log_dir.check_online()?;
-        let loader = Loader { log: self, folder: self.log_dir.folder(&self.partition) };
+        let loader = Loader { log: self, folder: self.folder() };
         let loaded = loader.run()?;
         let recovery_point = loaded.recovery_point.load(Ordering::Acquire);
         let loaded = self.loaded.get_or_init(|| Box::new(loaded));

@@ -7,6 +7,7 @@
 mod append;
 mod compact;
 mod flush;
+mod future;
 mod load;
 mod lookup;
 mod read;
@@ -16,7 +17,9 @@ mod swap;
 mod tests;
 mod truncate;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -32,8 +35,8 @@ use crate::config::LogConfig;
 use crate::error::Error;
 use crate::leader_epoch::LeaderEpochs;
 use crate::log_dir::{CheckpointedLog, LogCheckpoint, LogDir, StoredOffsets, deleted_name};
-use crate::producer_state::ProducerStateManager;
-use crate::segment::{Place, Segment};
+use crate::producer_state::{ProducerStateEntry, ProducerStateManager};
+use crate::segment::{LOG_SUFFIX, Place, Segment};
 
 /// The log of one partition in one directory. Shared by readers and writers; all methods may be called at any time.
 ///
@@ -47,6 +50,8 @@ pub struct Log {
     load: Mutex<()>,
     loaded: OnceLock<Box<Loaded>>,
     deleted: AtomicBool,
+    /// The folder, where this is a copy that a move makes.
+    future: Option<Box<Path>>,
 }
 
 /// Offsets of a log at one moment.
@@ -105,17 +110,33 @@ impl Log {
     pub fn open(log_dir: &Arc<LogDir>, partition: TopicPartition, topic_id: Uuid, config: LogConfig) -> Arc<Self> {
         Arc::new_cyclic(|log: &Weak<Self>| {
             let stored = log_dir.register(&partition, Weak::clone(log) as Weak<dyn CheckpointedLog>);
-            Self {
-                log_dir: Arc::clone(log_dir),
-                partition,
-                topic_id,
-                config: RwLock::new(Arc::new(config)),
-                stored,
-                load: Mutex::new(()),
-                loaded: OnceLock::new(),
-                deleted: AtomicBool::new(false),
-            }
+            Self::unopened(Arc::clone(log_dir), partition, topic_id, config, stored, None)
         })
+    }
+
+    fn unopened(
+        log_dir: Arc<LogDir>,
+        partition: TopicPartition,
+        topic_id: Uuid,
+        config: LogConfig,
+        stored: StoredOffsets,
+        future: Option<Box<Path>>,
+    ) -> Self {
+        Self {
+            log_dir,
+            partition,
+            topic_id,
+            config: RwLock::new(Arc::new(config)),
+            stored,
+            load: Mutex::new(()),
+            loaded: OnceLock::new(),
+            deleted: AtomicBool::new(false),
+            future,
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.future.as_deref().map_or_else(|| self.log_dir.folder(&self.partition), Path::to_path_buf)
     }
 
     /// Whose log it is.
@@ -167,6 +188,29 @@ impl Log {
         Ok(self.loaded()?.segments().iter().map(|segment| segment.size()).sum())
     }
 
+    /// Bytes of all segments, counted on the disk if the log has not been used: it is not loaded for that.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn stored_bytes(&self) -> Result<u64, Error> {
+        if self.is_loaded() {
+            return self.size_bytes();
+        }
+        Ok(self.log_dir.check("listing a log", self.bytes_in_folder())?)
+    }
+
+    fn bytes_in_folder(&self) -> io::Result<u64> {
+        let (file_system, folder) = (self.log_dir.file_system(), self.folder());
+        if !file_system.exists(&folder)? {
+            return Ok(0);
+        }
+        let mut bytes = 0;
+        for entry in file_system.read_dir(&folder)?.into_iter().filter(|entry| entry.name.ends_with(LOG_SUFFIX)) {
+            bytes += file_system.metadata(&folder.join(entry.name))?.size;
+        }
+        Ok(bytes)
+    }
+
     /// How many segments there are.
     ///
     /// # Errors
@@ -214,6 +258,15 @@ impl Log {
         Ok(lock(&self.loaded()?.writer).producers.first_unstable_offset())
     }
 
+    /// The producers that the log remembers, by id.
+    ///
+    /// # Errors
+    /// As loading.
+    pub fn producers(&self) -> Result<BTreeMap<i64, ProducerStateEntry>, Error> {
+        let writer = lock(&self.loaded()?.writer);
+        Ok(writer.producers.producers().iter().map(|(id, state)| (*id, state.clone())).collect())
+    }
+
     /// Forgets producers that were silent too long.
     pub fn expire_producers(&self, now_ms: i64) {
         if let Some(loaded) = self.loaded.get() {
@@ -231,13 +284,15 @@ impl Log {
         if self.deleted.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.log_dir.unregister(&self.partition);
+        if self.future.is_none() {
+            self.log_dir.unregister(&self.partition);
+        }
         let _structure = self.loaded.get().map(|loaded| lock(&loaded.structure));
         let _writer = self.loaded.get().map(|loaded| lock(&loaded.writer));
         if let Some(loaded) = self.loaded.get() {
             loaded.segments().iter().for_each(|segment| segment.release());
         }
-        let folder = self.log_dir.folder(&self.partition);
+        let folder = self.folder();
         let exists = self.log_dir.file_system().exists(&folder);
         if self.log_dir.check("deleting a log", exists)? {
             let deleted = self.log_dir.path().join(deleted_name(&self.partition, Uuid::new_v4()));
@@ -342,7 +397,7 @@ impl CheckpointedLog for Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folder: &Path = &self.log_dir.folder(&self.partition);
+        let folder: &Path = &self.folder();
         formatter.debug_struct("Log").field("folder", &folder).field("topic_id", &self.topic_id).finish_non_exhaustive()
     }
 }

@@ -70,6 +70,11 @@ impl LogDir {
         stored
     }
 
+    /// Notes what is known about a log that is about to appear here, for whoever opens it.
+    pub fn adopt(&self, partition: &TopicPartition, stored: StoredOffsets) {
+        self.lock_logs().stored.insert(partition.clone(), stored);
+    }
+
     /// Notes that a log is gone from here: deleted or moved. The next checkpoints do not name it.
     pub fn unregister(&self, partition: &TopicPartition) {
         let mut logs = self.lock_logs();

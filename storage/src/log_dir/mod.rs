@@ -224,6 +224,34 @@ impl LogDir {
         Ok(partitions)
     }
 
+    /// The copies that moves have begun here, with their folders, sorted.
+    ///
+    /// # Errors
+    /// [`Offline`] when the directory cannot be listed.
+    pub fn futures(&self) -> Result<Vec<(TopicPartition, PathBuf)>, Offline> {
+        let folders = self.check("listing", list_folders(self.file_system(), &self.path))?;
+        let mut futures: Vec<_> = folders
+            .into_iter()
+            .filter_map(|(name, folder)| match folder {
+                Folder::Future(partition) => Some((partition, self.path.join(name))),
+                _ => None,
+            })
+            .collect();
+        futures.sort_unstable();
+        Ok(futures)
+    }
+
+    /// Lets the folder of a copy go that no move goes on with.
+    ///
+    /// # Errors
+    /// [`Offline`] when it cannot be renamed.
+    pub fn discard_future(&self, partition: &TopicPartition, folder: &Path) -> Result<(), Offline> {
+        let deleted = self.path.join(deleted_name(partition, Uuid::new_v4()));
+        self.rename(folder, &deleted)?;
+        self.schedule_deletion(deleted, 0);
+        Ok(())
+    }
+
     /// The folder of a partition's log.
     pub fn folder(&self, partition: &TopicPartition) -> PathBuf {
         self.path.join(partition.to_string())

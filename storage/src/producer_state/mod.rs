@@ -60,6 +60,11 @@ impl ProducerStateManager {
         &self.producers
     }
 
+    /// Takes over what another log of the same records knows of its producers.
+    pub fn set_producers(&mut self, producers: Producers) {
+        self.producers = producers;
+    }
+
     /// The state covers the log up to here (exclusive).
     pub fn end_offset(&self) -> i64 {
         self.end_offset
