@@ -4,12 +4,15 @@
 use protocol::error_code::ErrorCode;
 use protocol::record_batch::{InvalidBatch, InvalidReason};
 use raft::controller::ProposeError;
-use raft::error::{ConfigError, ControllerError, InvalidRequest, RegistrationError, TopicError};
+use raft::error::{
+    ConfigError, ControllerError, ElectionError, FeatureRefusal, InvalidRequest, ReassignmentError, RegistrationError,
+    TopicError,
+};
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error};
 
 use crate::group::GroupError;
-use crate::replica::PartitionError;
+use crate::replica::{AlterLogDirError, PartitionError};
 
 /// What a partition answers.
 pub fn partition(error: &PartitionError) -> ErrorCode {
@@ -158,5 +161,52 @@ pub fn config(error: &ConfigError) -> ErrorCode {
         ConfigError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
         ConfigError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
         ConfigError::InvalidBrokerName(_) | ConfigError::UnknownNode(_) => ErrorCode::InvalidRequest,
+    }
+}
+
+/// A leader that was not elected.
+pub fn election(error: &ElectionError) -> ErrorCode {
+    match error {
+        ElectionError::UnknownTopic(_) | ElectionError::UnknownPartition { .. } => ErrorCode::UnknownTopicOrPartition,
+        ElectionError::NotNeeded => ErrorCode::ElectionNotNeeded,
+        ElectionError::PreferredNotAvailable => ErrorCode::PreferredLeaderNotAvailable,
+        ElectionError::EligibleNotAvailable => ErrorCode::EligibleLeadersNotAvailable,
+    }
+}
+
+/// Replicas that were not reassigned.
+pub fn reassignment(error: &ReassignmentError) -> ErrorCode {
+    match error {
+        ReassignmentError::UnknownTopic(_) | ReassignmentError::UnknownPartition { .. } => {
+            ErrorCode::UnknownTopicOrPartition
+        }
+        ReassignmentError::NotInProgress => ErrorCode::NoReassignmentInProgress,
+        ReassignmentError::InvalidReplicaAssignment(_) | ReassignmentError::UncleanRevert { .. } => {
+            ErrorCode::InvalidReplicaAssignment
+        }
+        ReassignmentError::ReplicationFactor { .. } => ErrorCode::InvalidReplicationFactor,
+    }
+}
+
+/// A feature level that was not changed.
+pub fn feature(refusal: &FeatureRefusal) -> ErrorCode {
+    match refusal {
+        FeatureRefusal::UnknownUpgradeType
+        | FeatureRefusal::Negative
+        | FeatureRefusal::NotSupported { .. }
+        | FeatureRefusal::Downgrade
+        | FeatureRefusal::DowngradeToNewer
+        | FeatureRefusal::StaticQuorum => ErrorCode::InvalidUpdateVersion,
+    }
+}
+
+/// A replica that is not moved to another log directory.
+pub fn alter_log_dir(error: &AlterLogDirError) -> ErrorCode {
+    match error {
+        AlterLogDirError::NameTooLong => ErrorCode::InvalidTopicException,
+        AlterLogDirError::UnknownDirectory(_) => ErrorCode::LogDirNotFound,
+        AlterLogDirError::Offline => ErrorCode::KafkaStorageError,
+        AlterLogDirError::NoReplica => ErrorCode::ReplicaNotAvailable,
+        AlterLogDirError::Log(error) => log(error),
     }
 }

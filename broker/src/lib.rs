@@ -11,7 +11,7 @@
 //! - [`group`]: the coordinator of consumer groups and their offsets.
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
-//! - `start`, `tasks`: the order in which a broker comes up, and what runs beside connections.
+//! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
 //! - What is acknowledged keeps the promise of its acks and durability class. If it cannot be kept, the client gets an error.
@@ -30,6 +30,7 @@ pub mod handlers;
 pub mod metadata_cache;
 pub mod producer_ids;
 pub mod replica;
+mod replica_moves;
 pub mod server;
 pub mod services;
 pub mod start;
@@ -113,6 +114,7 @@ impl Broker {
         tasks::log_upkeep(&mut tasks, &services);
         tasks::log_cleaner(&mut tasks, &services);
         tasks::group_work(&mut tasks, &services);
+        tasks::replica_moves(&mut tasks, &services);
         report_failures(&services, &metadata_dir, &failure);
         let stop_servers = watch::Sender::new(false);
         let servers = serve(&services, bound.listeners, &stop_servers);

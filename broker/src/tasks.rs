@@ -194,6 +194,12 @@ pub fn group_work(tasks: &mut Tasks, services: &Arc<Services>) {
     tasks.spawn("group-coordinator", Arc::clone(&services.groups).work(stop));
 }
 
+/// Moves replicas between log directories.
+pub fn replica_moves(tasks: &mut Tasks, services: &Arc<Services>) {
+    let stop = tasks.stop_signal();
+    tasks.spawn("replica-moves", crate::replica_moves::run(Arc::clone(services), stop));
+}
+
 /// Keeps the logs in order: syncs, checkpoints, retention, files to remove.
 pub fn log_upkeep(tasks: &mut Tasks, services: &Arc<Services>) {
     let settings = &services.settings;

@@ -167,6 +167,7 @@ impl<'a> TopicValues<'a> {
     pub fn settings(&self) -> TopicSettings {
         TopicSettings {
             log: self.log(),
+            deletes: self.has_policy("delete"),
             rules: self.rules(),
             durability: match self.named("ottla.durability").text() {
                 "durable" => Durability::Durable,

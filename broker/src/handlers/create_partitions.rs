@@ -13,6 +13,7 @@ use protocol::messages::create_partitions_request::{CreatePartitionsAssignment, 
 use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use raft::controller::NewPartitions;
+use raft::error::TopicError;
 
 use super::text::topic_name;
 use super::{Reply, RequestContext};
@@ -35,6 +36,8 @@ pub(super) fn handle(context: RequestContext, request: CreatePartitionsRequest) 
                 .iter()
                 .map(|(name, grown)| match grown {
                     Ok(()) => result(name, NONE, None),
+                    // What the code says already, Kafka does not say again (`ApiError.fromThrowable`).
+                    Err(error @ TopicError::UnknownTopic) => result(name, error_code::topic(error).code(), None),
                     Err(error) => result(name, error_code::topic(error).code(), Some(error.to_string())),
                 })
                 .collect(),

@@ -81,7 +81,8 @@ fn created_topic(
     created: &CreatedTopic,
     asked: Option<&CreatableTopic>,
 ) -> CreatableTopicResult {
-    let result = CreatableTopicResult::default().with_name(topic_name(name)).with_topic_id(created.id);
+    let result =
+        CreatableTopicResult::default().with_name(topic_name(name)).with_topic_id(created.id).with_error_message(None);
     if context.api_version < FIRST_VERSION_WITH_CONFIGS {
         return result;
     }
@@ -122,7 +123,7 @@ fn refused(name: &str, code: ErrorCode, message: String) -> CreatableTopicResult
         .with_error_message(Some(StrBytes::from_string(message)))
         .with_num_partitions(UNKNOWN_COUNT)
         .with_replication_factor(-1)
-        .with_configs(None)
+        .with_configs(Some(Vec::new()))
 }
 
 fn refuse_all(request: &CreateTopicsRequest, error: &ControllerError) -> CreateTopicsResponse {

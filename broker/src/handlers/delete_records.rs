@@ -2,7 +2,8 @@
 //!
 //! Behaviour: moves the log start offset up, −1 meaning the high watermark; what lies before it is not read again, even
 //! inside a batch, and after a crash too: the new start is checkpointed before the answer. Segments go with the next
-//! retention run. An offset above the high watermark is refused with OFFSET_OUT_OF_RANGE.
+//! retention run. An offset above the high watermark is refused with OFFSET_OUT_OF_RANGE, a topic that is only compacted with
+//! POLICY_VIOLATION.
 //! Versions: v2 flexible.
 //! Source: DeleteRecordsRequest.json, `ReplicaManager.deleteRecords`.
 
@@ -36,6 +37,9 @@ fn topic(context: &RequestContext, asked: DeleteRecordsTopic) -> DeleteRecordsTo
         let Some(partition) = replicas.and_then(|topic| topic.partition(wanted.partition_index)) else {
             return result.with_error_code(ErrorCode::UnknownTopicOrPartition.code());
         };
+        if partition.is_only_compacted() {
+            return result.with_error_code(ErrorCode::PolicyViolation.code());
+        }
         match partition.delete_records(wanted.offset) {
             Ok(log_start_offset) => result.with_low_watermark(log_start_offset),
             Err(error) => result.with_error_code(error_code::partition(&error).code()),

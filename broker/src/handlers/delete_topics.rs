@@ -23,7 +23,7 @@ const FIRST_VERSION_BY_ID: i16 = 6;
 pub(super) fn handle(context: RequestContext, request: DeleteTopicsRequest) -> Reply<DeleteTopicsResponse> {
     let topics = match topic_refs(&request, context.api_version) {
         Ok(topics) => topics,
-        Err(message) => return Reply::Now(all(&topics_as_given(&request), ErrorCode::InvalidRequest, message)),
+        Err(message) => return Reply::Now(contradiction(&request, message)),
     };
     if !context.services.settings.delete_topics {
         let has_code = context.api_version >= FIRST_VERSION_WITH_DISABLED;
@@ -58,12 +58,16 @@ fn topic_refs(request: &DeleteTopicsRequest, version: i16) -> Result<Vec<TopicRe
     request.topics.iter().map(topic).collect()
 }
 
-fn topics_as_given(request: &DeleteTopicsRequest) -> Vec<TopicRef> {
-    let topic = |topic: &protocol::messages::delete_topics_request::DeleteTopicState| match &topic.name {
-        Some(name) => TopicRef::Name(name.as_str().into()),
-        None => TopicRef::Id(topic.topic_id),
-    };
-    request.topics.iter().map(topic).collect()
+/// Refuses a request in which a topic is named twice or not at all: every topic as it was given.
+fn contradiction(request: &DeleteTopicsRequest, message: &'static str) -> DeleteTopicsResponse {
+    let responses = request.topics.iter().map(|topic| {
+        DeletableTopicResult::default()
+            .with_name(topic.name.clone())
+            .with_topic_id(topic.topic_id)
+            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_error_message(Some(StrBytes::from_static_str(message)))
+    });
+    DeleteTopicsResponse::default().with_responses(responses.collect())
 }
 
 fn respond(deleted: &DeletedTopic) -> DeletableTopicResult {
@@ -84,7 +88,7 @@ fn all(topics: &[TopicRef], code: ErrorCode, message: &str) -> DeleteTopicsRespo
             .with_error_message(Some(StrBytes::from_string(message.to_owned())));
         match topic {
             TopicRef::Name(name) => result.with_name(Some(topic_name(name))),
-            TopicRef::Id(id) => result.with_topic_id(*id),
+            TopicRef::Id(id) => result.with_name(None).with_topic_id(*id),
         }
     });
     DeleteTopicsResponse::default().with_responses(responses.collect())

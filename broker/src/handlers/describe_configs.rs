@@ -15,7 +15,7 @@ use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use raft::controller::check_topic_name;
 use raft::image::{ConfigResource, ConfigResourceType, Image};
 
-use super::text::str_bytes;
+use super::text::{INVALID_REQUEST, str_bytes};
 use super::{Reply, RequestContext};
 use crate::config::definitions::{
     CLIENT_METRICS, Definition, GROUP, Kind, TOPIC, Update, all_broker_keys, broker_key, is_described,
@@ -49,7 +49,7 @@ impl Describe<'_> {
             Some(ConfigResourceType::Broker) => self.broker(resource),
             Some(ConfigResourceType::Group) => self.group(resource),
             Some(ConfigResourceType::ClientMetrics) => self.client_metrics(resource),
-            None => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type: {}", resource.resource_type))),
+            None => Err((ErrorCode::InvalidRequest, INVALID_REQUEST.to_owned())),
         };
         match described {
             Ok(configs) => result.with_error_message(Some(StrBytes::default())).with_configs(configs),

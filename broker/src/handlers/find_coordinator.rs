@@ -11,7 +11,7 @@ use protocol::error_code::{ErrorCode, NONE};
 use protocol::messages::find_coordinator_response::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
-use super::text::str_bytes;
+use super::text::{INVALID_REQUEST, str_bytes};
 use super::{Reply, RequestContext};
 use crate::group::{OFFSETS_TOPIC, create_topic};
 use crate::metadata_cache;
@@ -68,14 +68,23 @@ fn find(context: &RequestContext, key_type: i8, key: StrBytes) -> Coordinator {
         _ => Err(ErrorCode::InvalidRequest),
     };
     match found {
-        Ok(coordinator) => coordinator.with_key(key).with_error_code(NONE).with_error_message(Some(str_bytes("NONE"))),
+        Ok(coordinator) => coordinator.with_key(key).with_error_code(NONE).with_error_message(message(context, "NONE")),
         Err(code) => Coordinator::default()
             .with_key(key)
             .with_node_id(NO_NODE.into())
             .with_port(NO_NODE)
             .with_error_code(code.code())
-            .with_error_message(Some(StrBytes::from_string(code.to_string()))),
+            .with_error_message(match code {
+                ErrorCode::InvalidRequest => Some(StrBytes::from_static_str(INVALID_REQUEST)),
+                _ => message(context, "The coordinator is not available."),
+            }),
     }
+}
+
+/// What Kafka says beside the code, which since several keys may be asked for is nothing.
+fn message(context: &RequestContext, said: &'static str) -> Option<StrBytes> {
+    let is_single = context.api_version < FIRST_WITH_SEVERAL_KEYS;
+    Some(StrBytes::from_static_str(if is_single { said } else { "" }))
 }
 
 /// The live broker that leads the group's partition, where this client reaches it.

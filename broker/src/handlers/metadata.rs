@@ -74,6 +74,7 @@ fn invalid_request(request: &MetadataRequest) -> MetadataResponse {
         MetadataResponseTopic::default()
             .with_error_code(ErrorCode::InvalidRequest.code())
             .with_name(Some(topic.name.clone().unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
     });
     MetadataResponse::default().with_topics(topics.collect())
 }

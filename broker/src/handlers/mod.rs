@@ -4,6 +4,8 @@
 //! is not advertised, and a request for it ends the connection, as in Kafka.
 
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod config_changes;
 mod create_partitions;
@@ -14,8 +16,11 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -26,6 +31,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -34,6 +40,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod text;
+mod unregister_broker;
+mod update_features;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -182,12 +190,20 @@ apis! {
     OffsetForLeaderEpoch, 2..=4, advertised from 2, offset_for_leader_epoch::handle;
     DescribeConfigs, 1..=4, advertised from 1, describe_configs::handle;
     AlterConfigs, 0..=2, advertised from 0, alter_configs::handle;
+    AlterReplicaLogDirs, 1..=2, advertised from 1, alter_replica_log_dirs::handle;
+    DescribeLogDirs, 1..=4, advertised from 1, describe_log_dirs::handle;
     CreatePartitions, 0..=3, advertised from 0, create_partitions::handle;
     DeleteGroups, 0..=2, advertised from 0, delete_groups::handle;
+    ElectLeaders, 0..=2, advertised from 0, elect_leaders::handle;
     IncrementalAlterConfigs, 0..=1, advertised from 0, incremental_alter_configs::handle;
+    AlterPartitionReassignments, 0..=1, advertised from 0, alter_partition_reassignments::handle;
+    ListPartitionReassignments, 0..=0, advertised from 0, list_partition_reassignments::handle;
     OffsetDelete, 0..=0, advertised from 0, offset_delete::handle;
     DescribeQuorum, 0..=2, advertised from 0, describe_quorum::handle;
+    UpdateFeatures, 0..=2, advertised from 0, update_features::handle;
     DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
+    DescribeProducers, 0..=0, advertised from 0, describe_producers::handle;
+    UnregisterBroker, 0..=0, advertised from 0, unregister_broker::handle;
     ListConfigResources, 0..=1, advertised from 0, list_config_resources::handle;
     DescribeTopicPartitions, 0..=0, advertised from 0, describe_topic_partitions::handle;
 }

@@ -20,7 +20,8 @@ use protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::messages::{ProduceRequest, ProduceResponse};
-use protocol::record_batch::BatchHeader;
+use protocol::record_batch::{BatchHeader, InvalidReason};
+use storage::AppendError;
 
 use super::{Reply, RequestContext};
 use crate::error_code;
@@ -33,6 +34,7 @@ const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state",
 const ADMIN_CLIENT: &str = "__admin_client";
 const FIRST_VERSION_WITH_IDS: i16 = 13;
 const FIRST_VERSION_WITH_LEADERS: i16 = 10;
+const FIRST_VERSION_WITH_MESSAGES: i16 = 8;
 
 pub(super) fn handle(context: RequestContext, request: ProduceRequest) -> Reply<ProduceResponse> {
     let mut append = Append::new(&context, &request);
@@ -169,8 +171,16 @@ impl<'a> Append<'a> {
     fn failure(&mut self, partition: &Arc<Partition>, index: i32, error: &PartitionError) -> PartitionProduceResponse {
         let code = error_code::partition(error);
         tracing::debug!(partition = %partition.name(), %error, "batch rejected");
-        let mut response = self.refuse(index, code, Some(error.to_string()));
-        if let PartitionError::Invalid(invalid) = error {
+        let mut response = self.refuse(index, code, None);
+        if tells_log_start(error) {
+            response.log_start_offset = partition.offsets().map_or(-1, |offsets| offsets.log_start_offset);
+        }
+        if let PartitionError::Invalid(invalid) = error
+            && !invalid.record_errors.is_empty()
+        {
+            if self.context.api_version >= FIRST_VERSION_WITH_MESSAGES {
+                response.error_message = Some(StrBytes::from_string(error.to_string()));
+            }
             response.record_errors = invalid
                 .record_errors
                 .iter()
@@ -192,7 +202,7 @@ impl<'a> Append<'a> {
         self.not_leader |= code == ErrorCode::NotLeaderOrFollower;
         let mut response = PartitionProduceResponse::default().with_index(index).with_error_code(code.code());
         response.base_offset = -1;
-        if self.context.api_version >= 8 {
+        if self.context.api_version >= FIRST_VERSION_WITH_MESSAGES {
             response.error_message = message.map(StrBytes::from_string);
         }
         response
@@ -231,6 +241,17 @@ fn leaders(context: &RequestContext) -> Vec<NodeEndpoint> {
             )
         })
         .collect()
+}
+
+/// Whether Kafka tells where the log begins: not where the batch was not even looked at, or is none (`ReplicaManager.appendToLocalLog`).
+fn tells_log_start(error: &PartitionError) -> bool {
+    match error {
+        PartitionError::Invalid(invalid) => {
+            !invalid.record_errors.is_empty() || invalid.reason == InvalidReason::InvalidTimestamp
+        }
+        PartitionError::Append(error) => matches!(error, AppendError::Producer(_)),
+        _ => false,
+    }
 }
 
 /// Waits until every partition is replicated and durable as its class asks, or the request's time is over.

@@ -1,9 +1,13 @@
-//! Names and ids in the types of message bodies.
+//! Names, ids and words in the types of message bodies.
 
 use std::sync::Arc;
 
 use protocol::StrBytes;
 use protocol::messages::{BrokerId, TopicName};
+
+/// What Kafka says of a request that makes no sense (`Errors.INVALID_REQUEST`).
+pub(super) const INVALID_REQUEST: &str = "This most likely occurs because of a request being malformed by the client library or the \
+                                          message was sent to an incompatible broker. See the broker logs for more details.";
 
 /// A copy of `text`.
 pub(super) fn str_bytes(text: &str) -> StrBytes {

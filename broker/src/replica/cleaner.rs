@@ -102,7 +102,7 @@ impl LogCleaner {
     fn clean(&self, partition: &Partition, cleanable: &Cleanable, settings: &CleanerSettings, wait: Wait<'_>) -> bool {
         let pace = Throttled { throttle: &self.throttle, bytes_per_second: settings.bytes_per_second, wait };
         let started = Instant::now();
-        match clean(partition.log(), cleanable, &settings.options, self.clock.now_ms(), &pace) {
+        match clean(&partition.log(), cleanable, &settings.options, self.clock.now_ms(), &pace) {
             Ok(stats) => {
                 report(partition, &stats, started.elapsed());
                 true

@@ -4,6 +4,7 @@
 mod cleaner;
 mod flusher;
 mod loading;
+mod moves;
 mod partition;
 mod stall;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use storage::{Log, LogDir, LogDirs, partition_metadata};
 
 pub use cleaner::LogCleaner;
 pub use flusher::Flusher;
+pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use stall::{Stall, blocking};
 pub use wait::{Interest, Watch};
@@ -93,6 +95,7 @@ pub struct ReplicaManager {
     broker_id: i32,
     log_dirs: LogDirs,
     settings_of: SettingsOf,
+    moves: Moves,
     /// One for each of `log_dirs`, in their order.
     stalls: Vec<Arc<Stall>>,
     table: ArcSwap<ReplicaTable>,
@@ -107,6 +110,7 @@ impl ReplicaManager {
     pub fn new(broker_id: i32, log_dirs: LogDirs, settings_of: SettingsOf, flusher: Arc<Flusher>) -> Self {
         Self {
             broker_id,
+            moves: Moves::default(),
             stalls: log_dirs.all().iter().map(|_| Arc::default()).collect(),
             log_dirs,
             settings_of,
@@ -134,7 +138,8 @@ impl ReplicaManager {
     /// Costs what changed. The first image must be the whole truth: folders that it does not explain are set aside.
     pub fn apply(&self, update: &Update, now_ms: i64) {
         let mut is_first = self.is_first.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *is_first) {
+        let is_start = std::mem::take(&mut *is_first);
+        if is_start {
             self.set_strays_aside(&update.image);
         }
         let mut table = ReplicaTable::clone(&self.table.load());
@@ -143,13 +148,17 @@ impl ReplicaManager {
                 self.delete(&topic, now_ms);
             }
         }
-        let found = self.find_folders(&update.delta.topics.iter().filter(|topic| topic.created).count());
+        let is_new = update.delta.topics.iter().any(|topic| topic.created);
+        let found = if is_new { self.find_folders(is_start.then_some(&update.image)) } else { HashMap::new() };
         for changed in &update.delta.topics {
             let known = table.by_id(changed.topic.id()).cloned();
             table.insert(self.replicas_of(&update.image, &changed.topic, known.as_deref(), &found));
         }
         self.change_settings(update, &table);
         self.table.store(Arc::new(table));
+        if is_start {
+            self.resume_moves();
+        }
     }
 
     /// Settings of topics change with their own keys, and all of them with a broker's.
@@ -176,15 +185,20 @@ impl ReplicaManager {
     }
 
     /// Which directory holds the folder of which partition; asked once for many, so that starting with thousands of
-    /// partitions lists each directory once.
-    fn find_folders(&self, created: &usize) -> HashMap<TopicPartition, Arc<LogDir>> {
-        let mut found = HashMap::new();
-        if *created == 0 || self.log_dirs.all().len() == 1 {
+    /// partitions lists each directory once. At the start, with the first image, of two folders of one partition one is set
+    /// aside; later, such a pair is the end of a move.
+    fn find_folders(&self, first: Option<&Image>) -> HashMap<TopicPartition, Arc<LogDir>> {
+        let mut found: HashMap<TopicPartition, Arc<LogDir>> = HashMap::new();
+        if self.log_dirs.all().len() == 1 {
             return found;
         }
         for log_dir in self.log_dirs.online() {
             for partition in log_dir.logs().unwrap_or_default() {
-                found.insert(partition, Arc::clone(log_dir));
+                let kept = match (found.get(&partition), first) {
+                    (Some(other), Some(image)) => self.keep_one(image, &partition, [other, log_dir]),
+                    _ => Arc::clone(log_dir),
+                };
+                found.insert(partition, kept);
             }
         }
         found
@@ -209,7 +223,9 @@ impl ReplicaManager {
                 return Some(Arc::clone(partition));
             }
             let name = TopicPartition::new(Arc::clone(topic.name()), index);
-            let log_dir = found.get(&name).or_else(|| self.log_dirs.for_new_log())?;
+            let log_dir = found.get(&name).cloned().or_else(|| self.directory_for(&name, state))?;
+            self.note_directory(topic.id(), index, state, &log_dir);
+            let log_dir = &log_dir;
             let log = Log::open(log_dir, name, topic.id(), settings.log.clone());
             let stall = self.stall_of(log_dir);
             let partition = Partition::new(log, &settings, is_single, Arc::downgrade(&self.flusher), stall);
@@ -227,7 +243,7 @@ impl ReplicaManager {
     fn delete(&self, topic: &TopicReplicas, now_ms: i64) {
         for partition in topic.partitions.iter().flatten() {
             partition.set_role(false, partition.leader_epoch());
-            if let Err(error) = partition.log().delete(now_ms) {
+            if let Err(error) = partition.delete(now_ms) {
                 tracing::error!(partition = %partition.name(), %error, "cannot delete the log");
             }
         }
@@ -325,7 +341,7 @@ impl ReplicaManager {
         let table = self.table.load_full();
         let partitions: Vec<&Arc<Partition>> = table.partitions().collect();
         in_parallel(CLOSING_THREADS, &partitions, |partition| {
-            if let Err(error) = partition.log().close() {
+            if let Err(error) = partition.close() {
                 tracing::error!(partition = %partition.name(), %error, "cannot close the log");
             }
         });

@@ -1,12 +1,14 @@
 //! The door to one replica: append, read, and the offsets that others wait for. Source: `Partition`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use protocol::ids::TopicPartition;
 use protocol::record_batch::{InvalidBatch, ProduceRules, validate};
+use storage::producer_state::ProducerStateEntry;
 use storage::{AppendError, Appended, Error, Log, LogConfig, Offsets, ReadLimits, Region, TimestampOffset};
 use thiserror::Error as ThisError;
 
@@ -33,6 +35,8 @@ pub struct TopicSettings {
     /// With the version of the request left open.
     pub rules: ProduceRules,
     pub durability: Durability,
+    /// Whether old segments go by time and size (`cleanup.policy`).
+    pub deletes: bool,
     /// `flush.messages`: a flush is asked for after so many records.
     pub flush_messages: i64,
     /// `flush.ms`.
@@ -82,10 +86,18 @@ pub struct PartitionRead {
 
 const NOT_LOADED: i64 = -1;
 
+/// Bytes that a move reads and writes in one step.
+pub(super) const COPIED_AT_ONCE: usize = 1 << 20;
+
 /// One replica of a partition on this broker.
 #[derive(Debug)]
 pub struct Partition {
-    log: Arc<Log>,
+    name: TopicPartition,
+    log: ArcSwap<Log>,
+    /// The copy of the log that a move makes in another directory.
+    future: Mutex<Option<Arc<Log>>>,
+    /// Held shared by whoever changes the log, and alone while the copy takes its place.
+    gate: RwLock<()>,
     settings: ArcSwap<TopicSettings>,
     is_leader: AtomicBool,
     leader_epoch: AtomicI32,
@@ -97,7 +109,7 @@ pub struct Partition {
     is_dirty: AtomicBool,
     flusher: Weak<Flusher>,
     loading: Loading,
-    stall: Arc<Stall>,
+    stall: ArcSwap<Stall>,
 }
 
 impl Partition {
@@ -110,7 +122,10 @@ impl Partition {
         stall: Arc<Stall>,
     ) -> Self {
         Self {
-            log,
+            name: log.partition().clone(),
+            log: ArcSwap::new(log),
+            future: Mutex::default(),
+            gate: RwLock::default(),
             settings: ArcSwap::new(Arc::clone(settings)),
             is_leader: AtomicBool::new(false),
             leader_epoch: AtomicI32::new(-1),
@@ -121,16 +136,32 @@ impl Partition {
             is_dirty: AtomicBool::new(false),
             flusher,
             loading: Loading::default(),
-            stall,
+            stall: ArcSwap::new(stall),
         }
     }
 
     pub fn name(&self) -> &TopicPartition {
-        self.log.partition()
+        &self.name
     }
 
-    pub fn log(&self) -> &Arc<Log> {
-        &self.log
+    /// The log. Another one takes its place when the replica moves to another directory: not to be kept.
+    pub fn log(&self) -> Guard<Arc<Log>> {
+        self.log.load()
+    }
+
+    /// The copy that a move makes of the log.
+    pub fn future_log(&self) -> Option<Arc<Log>> {
+        self.lock_future().clone()
+    }
+
+    pub(super) fn lock_future(&self) -> MutexGuard<'_, Option<Arc<Log>>> {
+        self.future.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while the log is changed.
+    fn enter(&self) -> RwLockReadGuard<'_, ()> {
+        let entered = || self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        self.gate.try_read().unwrap_or_else(|_| stall::blocking(entered))
     }
 
     pub fn leader_epoch(&self) -> i32 {
@@ -152,11 +183,18 @@ impl Partition {
         if self.is_leader.swap(is_leader, Ordering::AcqRel) != is_leader {
             self.interest.changed();
         }
+        // A log that is not loaded learns it then. Loaded is what cannot fail here.
+        if is_leader && self.is_loaded() {
+            let _ = self.log().begin_leader_epoch(leader_epoch);
+        }
     }
 
     /// Takes over the topic's settings.
     pub fn set_settings(&self, settings: &Arc<TopicSettings>) {
-        self.log.set_config(settings.log.clone());
+        self.log().set_config(settings.log.clone());
+        if let Some(future) = self.future_log() {
+            future.set_config(settings.log.clone());
+        }
         self.settings.store(Arc::clone(settings));
     }
 
@@ -181,9 +219,13 @@ impl Partition {
         if let Some(offset) = self.known_high_watermark() {
             return Ok(offset);
         }
-        let offsets = self.log.offsets()?;
+        let log = self.log();
+        let offsets = log.offsets()?;
         if offsets.recovery_point < offsets.log_end_offset {
-            self.log.flush()?;
+            log.flush()?;
+        }
+        if self.is_leader.load(Ordering::Acquire) {
+            log.begin_leader_epoch(self.leader_epoch())?;
         }
         self.high_watermark.fetch_max(offsets.log_end_offset, Ordering::AcqRel);
         Ok(self.high_watermark.load(Ordering::Acquire))
@@ -206,7 +248,7 @@ impl Partition {
     /// As [`Partition::load`].
     pub fn last_stable_offset(&self) -> Result<i64, PartitionError> {
         let high_watermark = self.high_watermark()?;
-        let unstable = self.log.first_unstable_offset()?;
+        let unstable = self.log().first_unstable_offset()?;
         Ok(unstable.map_or(high_watermark, |unstable| unstable.min(high_watermark)))
     }
 
@@ -216,7 +258,16 @@ impl Partition {
     /// As [`Partition::load`].
     pub fn offsets(&self) -> Result<Offsets, PartitionError> {
         self.high_watermark()?;
-        Ok(self.log.offsets()?)
+        Ok(self.log().offsets()?)
+    }
+
+    /// The producers that the log remembers, by id.
+    ///
+    /// # Errors
+    /// As [`Partition::load`].
+    pub fn producers(&self) -> Result<BTreeMap<i64, ProducerStateEntry>, PartitionError> {
+        self.high_watermark()?;
+        Ok(self.log().producers()?)
     }
 
     /// Goes on only if this broker leads the partition.
@@ -254,7 +305,10 @@ impl Partition {
         let settings = self.settings.load();
         let rules = ProduceRules { api_version, ..settings.rules };
         let batch = validate(records, &rules, self.name(), now_ms).map_err(PartitionError::Invalid)?;
-        let appended = self.stall.run(|| self.log.append(&batch, self.leader_epoch(), now_ms))?;
+        let appended = self.stall.load().run(|| {
+            let _gate = self.enter();
+            self.log().append(&batch, self.leader_epoch(), now_ms)
+        })?;
         if !appended.duplicate {
             self.appended(&settings, appended.last_offset + 1);
         }
@@ -267,7 +321,7 @@ impl Partition {
         if !durable {
             self.raise_high_watermark(end_offset);
         }
-        let unflushed = || self.log.offsets().map_or(0, |offsets| end_offset - offsets.recovery_point);
+        let unflushed = || self.log().offsets().map_or(0, |offsets| end_offset - offsets.recovery_point);
         let due = durable || (settings.flush_messages < i64::MAX && unflushed() >= settings.flush_messages);
         if !due && self.is_dirty.swap(true, Ordering::AcqRel) {
             return;
@@ -304,7 +358,7 @@ impl Partition {
     /// # Errors
     /// The directory is offline from now on; those who wait are told.
     pub fn flush(&self) -> Result<(), Error> {
-        match self.log.flush() {
+        match self.log().flush() {
             Ok(durable) => {
                 self.raise_high_watermark(durable);
                 Ok(())
@@ -326,9 +380,16 @@ impl Partition {
         let last_stable_offset = self.last_stable_offset()?;
         let end_offset = if limits.read_committed { last_stable_offset } else { high_watermark };
         let read = ReadLimits { end_offset, max_bytes: limits.max_bytes, at_least_one: limits.at_least_one };
-        let region = self.log.read(limits.offset, read)?;
-        let log_start_offset = self.log.offsets()?.log_start_offset;
+        let log = self.log();
+        let region = log.read(limits.offset, read)?;
+        let log_start_offset = log.offsets()?.log_start_offset;
         Ok(PartitionRead { region, high_watermark, last_stable_offset, log_start_offset })
+    }
+
+    /// Whether the topic's records go by compaction alone.
+    pub fn is_only_compacted(&self) -> bool {
+        let settings = self.settings.load();
+        settings.rules.compacted && !settings.deletes
     }
 
     /// Moves the log start offset up to `offset`, −1 meaning the high watermark (DeleteRecords). Returns the new log
@@ -341,10 +402,11 @@ impl Partition {
         let high_watermark = self.high_watermark()?;
         let offset = if offset == -1 { high_watermark } else { offset };
         if offset < 0 || offset > high_watermark {
-            let Offsets { log_start_offset, .. } = self.log.offsets()?;
+            let Offsets { log_start_offset, .. } = self.log().offsets()?;
             return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: high_watermark }.into());
         }
-        Ok(self.log.increment_log_start_offset(offset)?)
+        let _gate = self.enter();
+        Ok(self.log().increment_log_start_offset(offset)?)
     }
 
     /// The first record that is as young as `timestamp`, below what the isolation level lets be read.
@@ -353,7 +415,7 @@ impl Partition {
     /// As [`Partition::load`], and a failing disk.
     pub fn offset_for_timestamp(&self, timestamp: i64, limit: i64) -> Result<Option<TimestampOffset>, PartitionError> {
         self.high_watermark()?;
-        Ok(self.log.offset_for_timestamp(timestamp, limit)?)
+        Ok(self.log().offset_for_timestamp(timestamp, limit)?)
     }
 
     /// Lets old segments go.
@@ -361,6 +423,58 @@ impl Partition {
     /// # Errors
     /// As [`Partition::load`], and a failing disk.
     pub fn delete_old_segments(&self, now_ms: i64) -> Result<usize, PartitionError> {
-        Ok(self.log.delete_old_segments(self.high_watermark()?, now_ms)?)
+        let high_watermark = self.high_watermark()?;
+        let _gate = self.enter();
+        Ok(self.log().delete_old_segments(high_watermark, now_ms)?)
+    }
+
+    /// Lets the copy take the log's place, with whatever came since it was last looked at: nothing is appended meanwhile. Returns
+    /// the log that was replaced; `None` if the copy is not that of a move any more.
+    ///
+    /// # Errors
+    /// A failing disk; the log stays in its place.
+    pub(super) fn replace_log(
+        &self,
+        future: &Arc<Log>,
+        stall: Arc<Stall>,
+        now_ms: i64,
+    ) -> Result<Option<Arc<Log>>, PartitionError> {
+        self.high_watermark()?;
+        let gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.lock_future();
+        if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, future)) {
+            return Ok(None);
+        }
+        let log = self.log.load_full();
+        while future.copy_from(&log, COPIED_AT_ONCE, now_ms)? > 0 {}
+        let new = future.promote(&log)?;
+        let end_offset = new.offsets()?.log_end_offset;
+        self.log.store(new);
+        self.stall.store(stall);
+        *current = None;
+        drop((current, gate));
+        // All of it was synced before it got its place.
+        self.raise_high_watermark(end_offset);
+        Ok(Some(log))
+    }
+
+    /// Lets the log and its copy go.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub(super) fn delete(&self, now_ms: i64) -> Result<(), Error> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let future = self.lock_future().take();
+        future.map_or(Ok(()), |future| future.delete(now_ms))?;
+        self.log().delete(now_ms)
+    }
+
+    /// Closes the log and its copy.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub(super) fn close(&self) -> Result<(), Error> {
+        self.future_log().map_or(Ok(()), |future| future.close())?;
+        self.log().close()
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn settings(durability: Durability) -> Arc<TopicSettings> {
             codec: None,
         },
         durability,
+        deletes: true,
         flush_messages: i64::MAX,
         flush_ms: i64::MAX,
     })

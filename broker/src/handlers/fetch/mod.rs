@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::{Reply, RequestContext};
 use crate::error_code;
-use crate::replica::{FetchLimits, Partition, PartitionError, Watch};
+use crate::replica::{FetchLimits, Partition, Watch};
 
 use response::{FetchAnswer, PartitionAnswer};
 pub use session::SessionCache;
@@ -103,7 +103,7 @@ impl Fetch {
     fn read(&self, asked: &FetchedPartition, left: usize, at_least_one: bool) -> PartitionAnswer {
         let partition = match self.find(asked) {
             Ok(partition) => partition,
-            Err(code) => return PartitionAnswer::failed(code),
+            Err(code) => return PartitionAnswer::unknown(code),
         };
         let limits = FetchLimits {
             offset: asked.fetch_offset,
@@ -114,23 +114,11 @@ impl Fetch {
         };
         match partition.read(limits) {
             Ok(read) => PartitionAnswer::read(read, self.read_committed),
-            Err(error) => self.failure(&partition, &error),
+            Err(error) => {
+                tracing::debug!(partition = %partition.name(), %error, "fetch refused");
+                PartitionAnswer::failed(error_code::partition(&error))
+            }
         }
-    }
-
-    /// A refused fetch still tells the offsets, by which consumers find their way back.
-    fn failure(&self, partition: &Partition, error: &PartitionError) -> PartitionAnswer {
-        let code = error_code::partition(error);
-        tracing::debug!(partition = %partition.name(), %error, "fetch refused");
-        let mut answer = PartitionAnswer::failed(code);
-        if code == ErrorCode::OffsetOutOfRange
-            && let (Ok(offsets), Ok(high_watermark)) = (partition.offsets(), partition.high_watermark())
-        {
-            answer.high_watermark = high_watermark;
-            answer.last_stable_offset = high_watermark;
-            answer.log_start_offset = offsets.log_start_offset;
-        }
-        answer
     }
 
     fn find(&self, asked: &FetchedPartition) -> Result<Arc<Partition>, ErrorCode> {

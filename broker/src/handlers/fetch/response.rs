@@ -43,6 +43,11 @@ impl PartitionAnswer {
         }
     }
 
+    /// A partition that is not here, whose aborted transactions are none instead of unknown.
+    pub(super) fn unknown(code: ErrorCode) -> Self {
+        Self { read_committed: true, ..Self::failed(code) }
+    }
+
     pub(super) fn read(read: PartitionRead, read_committed: bool) -> Self {
         Self {
             error_code: NONE,
