@@ -51,6 +51,12 @@ pub fn node(program: &str, arguments: &[&str]) -> Finished {
     process::run(Command::new("node").arg(folder.path().join(program)).args(arguments), b"", RUN_LIMIT)
 }
 
+/// Runs the Go program of `integration/clients/go`.
+#[track_caller]
+pub fn go(arguments: &[&str]) -> Finished {
+    process::run(Command::new(installed("go").join("admin")).args(arguments), b"", RUN_LIMIT)
+}
+
 /// Runs one file of rskafka's own tests against `bootstrap`, but for those whose name contains `skip`.
 #[track_caller]
 pub fn rskafka_tests(file: &str, skip: &str, bootstrap: &str) -> Finished {

@@ -27,6 +27,13 @@ pub fn tool_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Finished
     process::run(script().args(["tool", name]).args(arguments), input, TOOL_LIMIT)
 }
 
+/// Compiles and runs a Java program of `integration/clients/java` on Kafka's class path.
+#[track_caller]
+pub fn java(program: &str, arguments: &[&str]) -> Finished {
+    let path = workspace::crate_folder().join("clients/java").join(program);
+    process::run(script().arg("java").arg(path).args(arguments), b"", TOOL_LIMIT)
+}
+
 /// Starts a node with its files under `folder` and returns its address.
 #[track_caller]
 pub(crate) fn start(folder: &Path, port: u16, settings: &[(String, String)]) -> String {
