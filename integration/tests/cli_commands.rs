@@ -152,6 +152,12 @@ fn a_cluster_says_what_it_is() {
     run(&["topic", "create", "t", "-c", "segment.bytes=1048576"]);
     let configs = run(&["config", "describe", "--topic", "t"]);
     assert!(configs.contains("segment.bytes=1048576  (DYNAMIC_TOPIC_CONFIG)"), "{configs}");
+    run(&["config", "set", "--topic", "t", "retention.ms=5000000"]);
+    run(&["topic", "alter", "t", "--unset", "segment.bytes"]);
+    let configs = run(&["config", "describe", "--topic", "t"]);
+    assert!(configs.contains("retention.ms=5000000") && !configs.contains("segment.bytes"), "{configs}");
+    run(&["config", "delete", "--topic", "t", "retention.ms"]);
+    assert!(!run(&["config", "describe", "--topic", "t"]).contains("retention.ms"));
     let all = run(&["config", "describe", "--broker", "1", "--all", "--json"]);
     assert!(all.lines().count() > 20, "{all}");
 }
