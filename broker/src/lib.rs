@@ -11,6 +11,7 @@
 //! - [`group`]: the coordinator of consumer groups and their offsets.
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
+//! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
 //! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
@@ -28,6 +29,8 @@ pub mod error_code;
 pub mod group;
 pub mod handlers;
 pub mod metadata_cache;
+pub mod metrics;
+pub mod monitoring;
 pub mod producer_ids;
 pub mod replica;
 mod replica_moves;
@@ -84,6 +87,7 @@ impl Broker {
         let opened = Arc::clone(&settings);
         let directories = tokio::task::spawn_blocking(move || start::open_directories(&opened)).await??;
         let bound = start::bind(&settings).await.map_err(StartError::Listener)?;
+        let monitoring = monitoring::bind(&settings).await.map_err(StartError::Listener)?;
         let truth = start::start_quorum(&settings, &directories, &bound, clock).await?;
         let controller = tokio::spawn(truth.controller_task.run());
         let start::Directories { log_dirs, metadata: metadata_dir, cluster_id, was_clean } = directories;
@@ -104,6 +108,9 @@ impl Broker {
         let mut tasks = Tasks::default();
         services.groups.metadata_changed(&services.metadata.image(), &services.replicas.table(), &[]);
         tasks::metadata_publisher(&mut tasks, &services, truth.updates, failure.clone());
+        if let Some(monitoring) = monitoring {
+            monitoring::spawn(&mut tasks, monitoring, &services);
+        }
         start::join(&services, &bound.client_endpoints).await?;
         if !was_clean {
             recover(&mut tasks, &services);
@@ -119,7 +126,7 @@ impl Broker {
         let stop_servers = watch::Sender::new(false);
         let servers = serve(&services, bound.listeners, &stop_servers);
         let endpoints = bound.client_endpoints;
-        tracing::info!("[KafkaRaftServer nodeId={}] Kafka Server started", services.settings.node_id);
+        say_ready(services.settings.node_id);
         Ok(Self { services, endpoints, metadata_dir, servers, stop_servers, tasks, controller, failure })
     }
 
@@ -176,6 +183,15 @@ impl Broker {
         }
         tracing::info!("[KafkaRaftServer nodeId={node_id}] shut down completed");
     }
+}
+
+/// In Kafka's own words, which scripts and Testcontainers wait for (`BrokerLifecycleManager`, `KafkaServer`, `KafkaRaftServer`).
+fn say_ready(node_id: i32) {
+    tracing::info!(
+        "[BrokerLifecycleManager id={node_id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
+    tracing::info!("[KafkaServer id={node_id}] started");
+    tracing::info!("[KafkaRaftServer nodeId={node_id}] Kafka Server started");
 }
 
 async fn close_quorum(quorum: &Quorum) {

@@ -12,6 +12,7 @@ use crate::config::BrokerConfig;
 use crate::group::GroupCoordinator;
 use crate::handlers::SessionCache;
 use crate::metadata_cache::MetadataCache;
+use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::replica::ReplicaManager;
 use crate::server::{ConnectionLimits, Limits};
@@ -22,6 +23,7 @@ pub struct Services {
     pub clock: Clock,
     pub cluster_id: Arc<str>,
     pub metadata: MetadataCache,
+    pub metrics: Metrics,
     pub replicas: Arc<ReplicaManager>,
     pub groups: Arc<GroupCoordinator>,
     pub fetch_sessions: SessionCache,
@@ -50,6 +52,7 @@ impl Services {
     pub fn new(parts: Parts) -> Self {
         Self {
             metadata: MetadataCache::new(parts.quorum.image()),
+            metrics: Metrics::new(),
             fetch_sessions: SessionCache::new(parts.settings.fetch_session_slots),
             producer_ids: ProducerIds::default(),
             connection_limits: ConnectionLimits::new(Limits::of(&parts.settings.dynamic(&parts.quorum.image()))),

@@ -22,6 +22,7 @@ pub mod broker;
 pub mod clients;
 pub mod kafka;
 pub mod load;
+pub mod monitoring;
 pub mod process;
 pub mod records;
 pub mod scenario;

@@ -74,8 +74,20 @@ pub struct BrokerConfig {
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
     pub groups: GroupConfig,
+    pub metrics_listener: MetricsListener,
+    /// Series of topics and partitions in one scrape.
+    pub metrics_max_series: usize,
     /// Keys of the file and the command line that are known.
     file: BTreeMap<&'static str, String>,
+}
+
+/// Where metrics and health are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsListener {
+    /// `host:port`; `None`: nowhere.
+    pub address: Option<String>,
+    /// Nobody asked for just this address.
+    pub is_default: bool,
 }
 
 /// Something odd in the settings that does not keep the broker from starting.
@@ -158,6 +170,8 @@ impl BrokerConfig {
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),
             groups: GroupConfig::read(&keys)?,
+            metrics_listener: keys.metrics_listener()?,
+            metrics_max_series: keys.int("ottla.metrics.max.series"),
             file: BTreeMap::new(),
         };
         settings.check_pool()?;
@@ -265,6 +279,16 @@ impl Keys<'_> {
             return Err(ConfigError::invalid(name, directories, "At least one log directory must be defined"));
         }
         Ok(directories.elements().iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect())
+    }
+
+    fn metrics_listener(&self) -> Result<MetricsListener, ConfigError> {
+        let name = "ottla.metrics.listener";
+        let address = self.text(name);
+        let is_address = |text: &str| text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        match address {
+            Some(text) if !is_address(&text) => Err(ConfigError::invalid(name, text, "Expected host:port")),
+            address => Ok(MetricsListener { address, is_default: !self.is_set(name) }),
+        }
     }
 
     fn listeners(&self) -> Result<Listeners, ConfigError> {

@@ -93,6 +93,18 @@ fn refusals_name_key_value_and_bound() {
 }
 
 #[test]
+fn metrics_are_on_the_loopback_unless_said_otherwise() {
+    let listener = |properties: &[(&str, &str)]| config(properties).unwrap().0.metrics_listener;
+    let default = MetricsListener { address: Some("127.0.0.1:9644".to_owned()), is_default: true };
+    assert_eq!(listener(&[]), default);
+    let asked = listener(&[("ottla.metrics.listener", "[::]:0")]);
+    assert_eq!(asked, MetricsListener { address: Some("[::]:0".to_owned()), is_default: false });
+    assert_eq!(listener(&[("ottla.metrics.listener", "")]).address, None);
+    let refused = config(&[("ottla.metrics.listener", "localhost")]).unwrap_err();
+    assert_eq!(refused, "Invalid value localhost for configuration ottla.metrics.listener: Expected host:port");
+}
+
+#[test]
 fn the_older_name_of_the_node_id_counts() {
     let (config, _) = config(&[("broker.id", "7")]).unwrap();
     assert_eq!(config.node_id, 7);

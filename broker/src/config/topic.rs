@@ -163,6 +163,11 @@ impl<'a> TopicValues<'a> {
         }
     }
 
+    /// Replicas that must be in sync for acks=all.
+    pub fn min_in_sync_replicas(&self) -> usize {
+        self.size("min.insync.replicas")
+    }
+
     /// What the values mean for the topic's partitions.
     pub fn settings(&self) -> TopicSettings {
         TopicSettings {

@@ -6,6 +6,7 @@ mod flusher;
 mod loading;
 mod moves;
 mod partition;
+mod recovery;
 mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,10 +26,13 @@ use raft::image::{ConfigDelta, ConfigResourceType, Image, PartitionImage, TopicI
 use storage::log_dir::Offline;
 use storage::{Log, LogDir, LogDirs, partition_metadata};
 
+use crate::metrics::Totals;
+
 pub use cleaner::LogCleaner;
 pub use flusher::Flusher;
 pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
+pub use recovery::{Recovery, RecoveryProgress};
 pub use stall::{Stall, blocking};
 pub use wait::{Interest, Watch};
 
@@ -101,6 +105,9 @@ pub struct ReplicaManager {
     table: ArcSwap<ReplicaTable>,
     /// Every log that a crash left behind is recovered.
     is_recovered: AtomicBool,
+    recovery: Recovery,
+    /// What went through partitions that were deleted since.
+    deleted_traffic: Mutex<Totals>,
     /// Nothing was applied yet. Serialises changes of the table.
     is_first: Mutex<bool>,
     flusher: Arc<Flusher>,
@@ -116,6 +123,8 @@ impl ReplicaManager {
             settings_of,
             table: ArcSwap::default(),
             is_recovered: AtomicBool::new(false),
+            recovery: Recovery::default(),
+            deleted_traffic: Mutex::default(),
             is_first: Mutex::new(true),
             flusher,
         }
@@ -132,6 +141,16 @@ impl ReplicaManager {
 
     pub fn flusher(&self) -> &Arc<Flusher> {
         &self.flusher
+    }
+
+    /// How far the recovery after a crash has come.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// What went through partitions that were deleted since the start: sums over all partitions never go back.
+    pub fn deleted_traffic(&self) -> Totals {
+        *self.deleted_traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over a new state of the cluster: what was created is opened, what was deleted goes, settings change.
@@ -243,6 +262,7 @@ impl ReplicaManager {
     fn delete(&self, topic: &TopicReplicas, now_ms: i64) {
         for partition in topic.partitions.iter().flatten() {
             partition.set_role(false, partition.leader_epoch());
+            *self.deleted_traffic.lock().unwrap_or_else(PoisonError::into_inner) += partition.traffic().totals();
             if let Err(error) = partition.delete(now_ms) {
                 tracing::error!(partition = %partition.name(), %error, "cannot delete the log");
             }
@@ -256,7 +276,9 @@ impl ReplicaManager {
         let with_folder: Vec<TopicPartition> =
             self.log_dirs.online().flat_map(|log_dir| log_dir.logs().unwrap_or_default()).collect();
         let failed = AtomicBool::new(false);
+        self.recovery.begin(with_folder.len());
         in_parallel(threads, &with_folder, |name| {
+            let _step = self.recovery.step();
             let topic = table.by_name(&name.topic);
             let Some(partition) = topic.and_then(|topic| topic.partition(name.partition)) else { return };
             while let Err(error) = partition.load() {
@@ -269,6 +291,7 @@ impl ReplicaManager {
             }
         });
         self.is_recovered.store(!failed.into_inner(), Ordering::Release);
+        self.recovery.end();
     }
 
     /// Gives folders of partitions that this broker does not hold any more another name, as Kafka does, and keeps them:

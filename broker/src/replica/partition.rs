@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, We
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use protocol::ids::TopicPartition;
-use protocol::record_batch::{InvalidBatch, ProduceRules, validate};
+use protocol::record_batch::{InvalidBatch, InvalidReason, ProduceRules, validate};
 use storage::producer_state::ProducerStateEntry;
 use storage::{AppendError, Appended, Error, Log, LogConfig, Offsets, ReadLimits, Region, TimestampOffset};
 use thiserror::Error as ThisError;
@@ -16,6 +16,7 @@ use super::flusher::FlushState;
 use super::loading::Loading;
 use super::stall::{self, Stall};
 use super::{Flusher, Interest};
+use crate::metrics::Traffic;
 
 /// When acks=all is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,26 @@ pub enum PartitionError {
     Append(#[from] AppendError),
     #[error(transparent)]
     Log(#[from] Error),
+}
+
+impl PartitionError {
+    /// Whether the cause is none that clients are expected to run into and to find their way out of
+    /// (`ReplicaManager.appendRecordsToLeader`, `readFromLog`).
+    pub fn is_unexpected(&self) -> bool {
+        match self {
+            Self::NotLeader | Self::FencedLeaderEpoch { .. } | Self::UnknownLeaderEpoch { .. } | Self::Loading => false,
+            Self::Invalid(invalid) => match invalid.reason {
+                InvalidReason::Corrupt | InvalidReason::MessageTooLarge | InvalidReason::RecordListTooLarge => false,
+                InvalidReason::InvalidRecord
+                | InvalidReason::InvalidTimestamp
+                | InvalidReason::UnsupportedCompression => true,
+            },
+            Self::Append(AppendError::Log(error)) | Self::Log(error) => {
+                !matches!(error, Error::OffsetOutOfRange { .. } | Error::Offline(_) | Error::Deleted)
+            }
+            Self::Append(_) => true,
+        }
+    }
 }
 
 /// What a fetch asks of a partition.
@@ -110,6 +131,7 @@ pub struct Partition {
     flusher: Weak<Flusher>,
     loading: Loading,
     stall: ArcSwap<Stall>,
+    traffic: Traffic,
 }
 
 impl Partition {
@@ -137,6 +159,7 @@ impl Partition {
             flusher,
             loading: Loading::default(),
             stall: ArcSwap::new(stall),
+            traffic: Traffic::default(),
         }
     }
 
@@ -166,6 +189,11 @@ impl Partition {
 
     pub fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::Acquire)
+    }
+
+    /// What went through.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Who waits for the high watermark.
@@ -300,6 +328,25 @@ impl Partition {
     /// # Errors
     /// Nothing was appended.
     pub fn append(self: &Arc<Self>, records: Bytes, api_version: i16, now_ms: i64) -> Result<Appended, PartitionError> {
+        let bytes = records.len() as u64;
+        let result = self.validate_and_append(records, api_version, now_ms);
+        match &result {
+            Ok(appended) if appended.duplicate => self.traffic.produced(0, 0),
+            Ok(appended) => {
+                let messages = appended.last_offset - appended.base_offset + 1;
+                self.traffic.produced(messages.unsigned_abs(), bytes);
+            }
+            Err(error) => self.traffic.refused(error.is_unexpected()),
+        }
+        result
+    }
+
+    fn validate_and_append(
+        self: &Arc<Self>,
+        records: Bytes,
+        api_version: i16,
+        now_ms: i64,
+    ) -> Result<Appended, PartitionError> {
         self.check_leader()?;
         self.high_watermark()?;
         let settings = self.settings.load();
@@ -375,6 +422,12 @@ impl Partition {
     /// # Errors
     /// Not the leader, another epoch, an offset outside the log, a failing disk.
     pub fn read(&self, limits: FetchLimits) -> Result<PartitionRead, PartitionError> {
+        let result = self.find_records(limits);
+        self.traffic.read(result.as_ref().is_err_and(PartitionError::is_unexpected));
+        result
+    }
+
+    fn find_records(&self, limits: FetchLimits) -> Result<PartitionRead, PartitionError> {
         self.check_leader_epoch(limits.current_leader_epoch)?;
         let high_watermark = self.high_watermark()?;
         let last_stable_offset = self.last_stable_offset()?;

@@ -152,6 +152,7 @@ impl Connection {
 
     fn handle(&mut self, frame: Bytes) -> Result<(), Closed> {
         let request = parse_head(frame)?;
+        self.services.metrics.request(request.api_key);
         let is_produce = request.api_key == ApiKey::Produce as i16;
         let context = RequestContext {
             services: Arc::clone(&self.services),

@@ -9,6 +9,7 @@ mod request_memory;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use protocol::frame::FrameLimits;
@@ -43,6 +44,24 @@ pub struct Listener {
     pub name: Arc<str>,
     socket: TcpListener,
     address: SocketAddr,
+    /// Connections that are open.
+    open: Arc<AtomicUsize>,
+}
+
+/// Counts one connection while it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Listener {
@@ -62,7 +81,7 @@ impl Listener {
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX)).map_err(failed)?;
         let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { name: name.into(), socket, address })
+        Ok(Self { name: name.into(), socket, address, open: Arc::default() })
     }
 
     /// Where it listens.
@@ -74,6 +93,7 @@ impl Listener {
     /// present requests are answered.
     pub async fn serve(self, settings: Arc<ServerSettings>, services: Arc<Services>, stop: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
+        services.metrics.show_connections(&self.name, &self.open);
         let mut stopped = stop.clone();
         tracing::info!("Awaiting socket connections on {}.", self.address);
         loop {
@@ -115,7 +135,11 @@ impl Listener {
         }
         let (settings, services) = (Arc::clone(settings), Arc::clone(services));
         let connection = Connection::new((stream, peer), place, Arc::clone(&self.name), settings, services);
-        connections.spawn(connection.run(stop.clone()));
+        let (stop, counted) = (stop.clone(), Counted::new(&self.open));
+        connections.spawn(async move {
+            connection.run(stop).await;
+            drop(counted);
+        });
     }
 
     /// Out of descriptors: accepting again at once would only spin.

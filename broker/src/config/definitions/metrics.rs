@@ -11,5 +11,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     None "metrics.num.samples" Int = Some("2"), AtLeast(1), ReadOnly, "Samples kept for each metric. No effect: metrics are counted, and sampled by who reads them.";
     None "metrics.recording.level" String = Some("INFO"), Any, ReadOnly, "How detailed metrics are. No effect: all are kept.";
     None "metrics.sample.window.ms" Long = Some("30000"), AtLeast(1), ReadOnly, "Span of each sample of a metric. No effect: metrics are counted, and sampled by who reads them.";
+    Acts "ottla.metrics.listener" String = Some("127.0.0.1:9644"), Any, ReadOnly, "Where metrics and health are served over HTTP, as host:port, port 0 meaning a free one; empty: nowhere. Left at its default, an address that is taken is a warning only.";
+    Acts "ottla.metrics.max.series" Int = Some("20000"), AtLeast(0), ReadOnly, "The most series of topics and partitions in one scrape; families beyond it are left out whole.";
     None "telemetry.max.bytes" Int = Some("1048576"), AtLeast(1), ReadOnly, "The most bytes of metrics that a client may send at once. No effect yet: clients are not asked for metrics.";
 };

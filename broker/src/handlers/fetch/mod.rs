@@ -173,6 +173,13 @@ impl Fetch {
     }
 
     fn finish(self) -> FetchAnswer {
+        for (asked, answer) in
+            self.session.partitions().iter().zip(&self.answers).filter(|(_, answer)| answer.size() > 0)
+        {
+            if let Ok(partition) = self.find(asked) {
+                partition.traffic().fetched(answer.size() as u64);
+            }
+        }
         let Self { context, session, answers, .. } = self;
         session.finish(&context.services.fetch_sessions, answers, context.services.clock.now_ms())
     }

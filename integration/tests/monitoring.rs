@@ -1,0 +1,193 @@
+//! Metrics and health over HTTP: the names that dashboards ask for, probes through a crash, strangers on the port.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use integration::broker::{Broker, Setup};
+use integration::monitoring::{Scrape, address, exchange, get};
+use integration::wire::FetchQuery;
+use integration::{records, wait, workspace};
+use protocol::record_batch::Codec;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// The promise is 200 ms; the rest is other tests.
+const SCRAPE_LIMIT: Duration = Duration::from_secs(3);
+const SCRAPE_BYTES: usize = 2_000_000;
+
+/// The families that Strimzi's dashboards and kafka_exporter's ask for, as far as a single broker without groups has them.
+const DASHBOARDS: &[&str] = &[
+    "kafka_server_brokertopicmetrics_messagesin_total",
+    "kafka_server_brokertopicmetrics_bytesin_total",
+    "kafka_server_brokertopicmetrics_bytesout_total",
+    "kafka_server_brokertopicmetrics_totalproducerequests_total",
+    "kafka_server_brokertopicmetrics_totalfetchrequests_total",
+    "kafka_server_brokertopicmetrics_failedproducerequests_total",
+    "kafka_server_brokertopicmetrics_failedfetchrequests_total",
+    "kafka_server_brokertopicmetrics_messagesinpersec_total",
+    "kafka_server_replicamanager_underreplicatedpartitions",
+    "kafka_server_replicamanager_partitioncount",
+    "kafka_server_replicamanager_leadercount",
+    "kafka_cluster_partition_underminisr",
+    "kafka_cluster_partition_atminisr",
+    "kafka_log_log_size",
+    "kafka_controller_kafkacontroller_offlinepartitionscount",
+    "kafka_controller_kafkacontroller_activecontrollercount",
+    "kafka_network_socketserver_networkprocessoravgidle_percent",
+    "kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent",
+    "kafka_server_socket_server_metrics_connection_count",
+    "kafka_server_kafkaserver_linux_disk_read_bytes",
+    "kafka_server_kafkaserver_linux_disk_write_bytes",
+    "process_open_fds",
+    "kafka_server_raftmetrics_current_state",
+    "kafka_server_raftmetrics_current_leader",
+    "kafka_server_raftmetrics_current_epoch",
+    "kafka_server_raftmetrics_high_watermark",
+    "kafka_server_raftmetrics_log_end_offset",
+    "kafka_brokers",
+    "kafka_broker_info",
+    "kafka_topic_partitions",
+    "kafka_topic_partition_current_offset",
+    "kafka_topic_partition_oldest_offset",
+    "kafka_topic_partition_in_sync_replica",
+    "kafka_topic_partition_leader",
+    "kafka_topic_partition_leader_is_preferred",
+    "kafka_topic_partition_replicas",
+    "kafka_topic_partition_under_replicated_partition",
+];
+
+fn start() -> Broker {
+    Setup::new().set("ottla.metrics.listener", "127.0.0.1:0").start()
+}
+
+#[test]
+fn dashboards_find_their_names_and_the_numbers_are_right() {
+    let broker = start();
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 2, &[("min.insync.replicas", "1")]);
+    let batch = records::batch(1, 0..3, Codec::None, wait::now_ms());
+    let bytes = batch.len() as f64;
+    for partition in [0, 0, 1] {
+        connection.produce("orders", partition, batch.clone());
+    }
+    connection.fetch("orders", 0, FetchQuery::at(0));
+    let scrape = Scrape::of(address(&broker));
+    for family in DASHBOARDS {
+        assert!(scrape.has(family), "{family}");
+    }
+    let traffic = |name: &str| scrape.value(&format!("kafka_server_brokertopicmetrics_{name}"));
+    assert_eq!(traffic("messagesin_total{topic=\"orders\"}"), 9.0);
+    assert_eq!(traffic("bytesin_total{topic=\"orders\"}"), 3.0 * bytes);
+    assert_eq!(traffic("bytesout_total{topic=\"orders\"}"), 2.0 * bytes);
+    assert_eq!(traffic("messagesin_total"), 9.0);
+    assert_eq!(traffic("totalproducerequests_total"), 3.0);
+    assert_eq!(traffic("failedproducerequests_total"), 0.0);
+    let partition = |name: &str, index: i32| scrape.value(&format!("{name}{{topic=\"orders\",partition=\"{index}\"}}"));
+    assert_eq!(partition("kafka_topic_partition_current_offset", 0), 6.0);
+    assert_eq!(partition("kafka_topic_partition_current_offset", 1), 3.0);
+    assert_eq!(partition("kafka_log_log_size", 0), 2.0 * bytes);
+    assert_eq!(partition("kafka_topic_partition_leader", 1), 1.0);
+    assert_eq!(partition("kafka_cluster_partition_atminisr", 0), 1.0);
+    assert_eq!(scrape.value("kafka_topic_partitions{topic=\"orders\"}"), 2.0);
+    assert_eq!(scrape.value("kafka_server_replicamanager_leadercount"), 2.0);
+    assert_eq!(scrape.value("kafka_brokers"), 1.0);
+    assert_eq!(scrape.value("kafka_server_raftmetrics_current_state{current_state=\"leader\"}"), 1.0);
+    assert_eq!(scrape.value("kafka_network_requestmetrics_requests_total{request=\"Produce\"}"), 3.0);
+    let open = "kafka_server_socket_server_metrics_connection_count{listener=\"PLAINTEXT\",networkProcessor=\"0\"}";
+    assert!(scrape.value(open) >= 1.0);
+
+    assert_eq!(connection.delete_topic("orders"), 0);
+    wait::until_true("the deletion", LIMIT, || {
+        let scrape = Scrape::of(address(&broker));
+        let all = scrape.value("kafka_server_brokertopicmetrics_messagesin_total");
+        assert_eq!(all, 9.0, "a sum does not go back");
+        scrape.find("kafka_server_brokertopicmetrics_messagesin_total{topic=\"orders\"}").is_none()
+    });
+}
+
+#[test]
+fn probes_stay_true_through_a_crash() {
+    let mut broker = start();
+    broker.connect().create_topic("t", 20, &[]);
+    for partition in 0..20 {
+        broker.connect().produce("t", partition, records::batch(1, 0..10, Codec::None, wait::now_ms()));
+    }
+    for path in ["/livez", "/readyz", "/startupz"] {
+        assert_eq!(get(address(&broker), path).status, 200, "{path}");
+    }
+    broker.kill9();
+    broker.restart();
+    let address = address(&broker);
+    assert_eq!(get(address, "/livez").status, 200);
+    wait::until_true("every log is recovered", LIMIT, || {
+        let startup = get(address, "/startupz");
+        let told =
+            startup.status == 200 || startup.body.starts_with("recovering: ") || startup.body.starts_with("joining");
+        assert!(told, "{startup:?}");
+        startup.status == 200
+    });
+    assert_eq!(get(address, "/readyz").body, "ok\n");
+    let scrape = Scrape::of(address);
+    assert_eq!(scrape.value("ottla_recovery_logs"), 20.0);
+    assert_eq!(scrape.value("ottla_recovery_logs_done"), 20.0);
+}
+
+#[test]
+fn strangers_get_nothing_but_a_refusal() {
+    let broker = start();
+    let address = address(&broker);
+    let status = |request: &[u8]| exchange(address, request).map(|response| response.status);
+    assert_eq!(status(b"POST /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"), Some(405));
+    assert_eq!(status(b"GET /nothing HTTP/1.1\r\n\r\n"), Some(404));
+    assert_eq!(status(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n"), Some(400));
+    assert_eq!(exchange(address, b"HEAD /metrics HTTP/1.1\r\n\r\n").map(|response| response.body), Some(String::new()));
+    let endless = [&b"GET / HTTP/1.1\r\nX: "[..], &vec![b'x'; 1 << 20]].concat();
+    assert!(matches!(status(&endless), Some(431) | None), "closed, with the reason if it still got through");
+    // Silent connections take all places for a while and are then thrown out.
+    let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(address).expect("the listener accepts")).collect();
+    silent.iter().for_each(|mut stream| drop(stream.write_all(b"GET /li")));
+    assert_eq!(get(address, "/livez").status, 200);
+}
+
+#[test]
+fn a_port_that_is_taken_matters_only_where_it_was_asked_for() {
+    let first = Broker::start();
+    let second = Broker::start();
+    assert!(second.log().contains("no metrics and health"), "one of two has the default port: {}", second.log());
+    drop((first, second));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(workspace::ottla());
+    let overrides = [
+        "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
+        format!("log.dirs={}", folder.path().join("data").display()),
+        format!("ottla.metrics.listener={address}"),
+    ];
+    for setting in &overrides {
+        command.args(["--override", setting]);
+    }
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains(&format!("failed to bind to {address}")), "{text}");
+}
+
+#[test]
+fn ten_thousand_partitions_are_one_small_answer() {
+    let broker = start();
+    let mut connection = broker.connect();
+    for topic in 0..10 {
+        connection.create_topic(&format!("topic-with-a-name-{topic}"), 1_000, &[]);
+    }
+    let address = address(&broker);
+    let began = Instant::now();
+    let scrape = Scrape::of(address);
+    let took = began.elapsed();
+    eprintln!("{} bytes after {took:?}", scrape.bytes);
+    assert!(scrape.bytes < SCRAPE_BYTES, "{} bytes", scrape.bytes);
+    assert!(took < SCRAPE_LIMIT, "{took:?}");
+    assert_eq!(scrape.value("kafka_server_replicamanager_partitioncount"), 10_000.0);
+    assert!(scrape.value("ottla_metrics_omitted_series") > 0.0, "what is left out is told");
+    assert!(scrape.has("kafka_topic_partitions"));
+}
