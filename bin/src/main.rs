@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod interrupt;
 mod kafka_names;
+mod log_limit;
 mod logging;
 mod notify;
 mod output;
@@ -42,7 +43,8 @@ struct CommandLine {
 enum Command {
     /// Runs the broker, with a Kafka server.properties if one is given.
     ///
-    /// SIGTERM and SIGINT stop it cleanly. Without a file it listens on 127.0.0.1:9092 and keeps its data in ./ottla-data.
+    /// SIGTERM and SIGINT stop it cleanly; each SIGUSR2 makes its log more detailed: debug, trace, then as before. The log is for
+    /// people on a terminal and JSON otherwise, or what OTTLA_LOG_FORMAT says, human or json. Without a file it listens on 127.0.0.1:9092 and keeps its data in ./ottla-data.
     Server {
         /// Apache Kafka's own configuration file.
         file: Option<PathBuf>,

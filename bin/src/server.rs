@@ -8,19 +8,20 @@ use broker::clock::Clock;
 use broker::config::{BrokerConfig, ConfigWarning, Sources, environment, server_properties};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{banner, logging, notify};
+use crate::logging::Logging;
+use crate::{banner, notify};
 
 /// Runs the broker of that file, with `overrides` on top.
 ///
 /// # Errors
 /// It does not start, or fails while it runs.
 pub(crate) fn run(file: Option<&Path>, overrides: Vec<(String, String)>) -> anyhow::Result<()> {
-    logging::start();
+    let logging = Logging::start()?;
     let (config, warnings) = configure(file, overrides)?;
     warnings.iter().for_each(warn);
     tracing::info!("{}", config.text_of_values());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("worker").build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, logging))
 }
 
 /// The settings of that file, with `overrides` on top, and what is odd about them. Nothing is started or touched.
@@ -64,8 +65,9 @@ fn warn(warning: &ConfigWarning) {
     }
 }
 
-async fn serve(config: BrokerConfig) -> anyhow::Result<()> {
+async fn serve(config: BrokerConfig, mut logging: Logging) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
+    let mut more_detail = signal(SignalKind::user_defined2())?;
     let broker = tokio::select! {
         broker = Broker::start(config, Clock::default()) => broker?,
         name = stop.next() => bail!("{name} during the start"),
@@ -73,14 +75,18 @@ async fn serve(config: BrokerConfig) -> anyhow::Result<()> {
     let log_dirs: Vec<PathBuf> = broker.log_dirs().map(Path::to_owned).collect();
     banner::ready(&broker, &log_dirs);
     notify::tell(notify::State::Ready);
-    tokio::select! {
-        name = stop.next() => {
-            tracing::info!("{name}: stopping");
-            notify::tell(notify::State::Stopping);
-        }
-        reason = broker.failed() => {
-            broker.shutdown().await;
-            bail!("the broker cannot go on: {reason}");
+    loop {
+        tokio::select! {
+            name = stop.next() => {
+                tracing::info!("{name}: stopping");
+                notify::tell(notify::State::Stopping);
+                break;
+            }
+            reason = broker.failed() => {
+                broker.shutdown().await;
+                bail!("the broker cannot go on: {reason}");
+            }
+            _ = more_detail.recv() => logging.more_detail(),
         }
     }
     broker.shutdown().await;

@@ -325,7 +325,7 @@ fn is_java(pid: u32) -> bool {
 fn listening_address(log: &str) -> Option<SocketAddr> {
     let mut lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n') && !line.contains("CONTROLLER"));
     let rest = lines.find_map(|line| line.split_once("Awaiting socket connections on "))?.1;
-    rest.split(|c: char| c.is_whitespace() || c == '\u{1b}').next()?.trim_end_matches('.').parse().ok()
+    rest.split(|c: char| c.is_whitespace() || c == '"' || c == '\u{1b}').next()?.trim_end_matches('.').parse().ok()
 }
 
 #[cfg(test)]
@@ -337,6 +337,8 @@ mod tests {
         let log = "INFO [SocketServer listenerType=CONTROLLER] Awaiting socket connections on 127.0.0.1:1.\n\
                    INFO [SocketServer listenerType=BROKER] Awaiting socket connections on 127.0.0.1:4711. (x)\n";
         assert_eq!(listening_address(log), Some(SocketAddr::from(([127, 0, 0, 1], 4711))));
+        let json = "{\"level\":\"INFO\",\"message\":\"Awaiting socket connections on 127.0.0.1:4711.\"}\n";
+        assert_eq!(listening_address(json), Some(SocketAddr::from(([127, 0, 0, 1], 4711))));
         assert_eq!(listening_address("Awaiting socket connections on 127.0.0.1:47"), None, "the line is not whole yet");
     }
 }
