@@ -1,7 +1,6 @@
 //! One cleaning of one log: keys of the dirty part, then group by group. Source: `Cleaner.doClean`, `buildOffsetMap`,
 //! `cleanSegments`.
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -110,7 +109,8 @@ impl Run<'_> {
         Ok(Filter {
             map,
             transactions: CleanedTransactions::new(aborted),
-            last_records: HashMap::new(),
+            // Taken once: what a producer writes meanwhile lies behind, and one batch too many is kept at most.
+            last_records: self.log.last_records()?,
             now_ms: self.now_ms,
             delete_retention_ms: self.log.config().delete_retention_ms,
             end_offset,
@@ -143,7 +143,6 @@ impl Run<'_> {
         let sources = self.compaction.segments[range.clone()].to_vec();
         let Some(first) = sources.first() else { return Ok(()) };
         let base_offset = first.base_offset();
-        filter.last_records = self.log.last_records()?;
         let cleaned = self.write_cleaned(base_offset, &sources, filter);
         let swapped =
             cleaned.and_then(|cleaned| self.log.replace_segments(&self.compaction, range, cleaned, self.now_ms));

@@ -84,14 +84,16 @@ fn producers_are_known_from_what_compaction_leaves() {
 
 #[test]
 fn the_power_fails_at_every_change_of_a_cleaning() {
-    for_seeds("every change", 3, |seed| {
+    for_seeds("every change", 1, |seed| {
         let prepare = || {
             let mut world = World::new(seed);
+            world.keys = 60;
             (0..60).for_each(|_| world.append());
             world.flush();
-            // A first round, so that the second one merges what it left.
+            // A first round, so that the second one merges what it left, which few of the keys that follow supersede.
             world.clean().expect("the power is on");
             world.pass_time();
+            world.keys = 8;
             (0..60).for_each(|_| world.append());
             world.flush();
             world
@@ -105,16 +107,14 @@ fn the_power_fails_at_every_change_of_a_cleaning() {
         whole.clean().expect("the power is on");
         let total = changes(&whole) - before;
         assert!(total > 20);
-        for cut in 0..total {
+        // Of the renames between two syncs any may be lost: several draws of each.
+        let draws = (0..2).map(|draw| Survival::Random { seed: draw + seed * 100 });
+        let survivals: Vec<_> = [Survival::Everything, Survival::Nothing].into_iter().chain(draws).collect();
+        for (cut, survival) in (0..total).flat_map(|cut| survivals.iter().map(move |survival| (cut, *survival))) {
             let mut world = prepare();
             world.file_system.fail_power_after(cut);
             let _ = world.clean();
             world.close();
-            let survival = match cut % 4 {
-                0 => Survival::Nothing,
-                1 => Survival::Everything,
-                _ => Survival::Random { seed: cut * 1000 + seed },
-            };
             world.file_system.power_cut(survival);
             world.recover(cut);
             world.check();

@@ -272,9 +272,7 @@ impl World {
     }
 
     fn note_aborted(&self, transaction: &AbortedTxn) {
-        let names = self.names();
-        let base_of = |name: &String| name.strip_suffix(".log")?.parse::<i64>().ok();
-        let base_offset = names.iter().filter_map(base_of).max().expect("there is a segment");
+        let base_offset = self.bases().pop().expect("there is a segment");
         let path = self.folder().join(format!("{base_offset:020}.txnindex"));
         let log = self.log();
         let handles = log.log_dir().handles();
@@ -501,6 +499,25 @@ impl World {
         let left: Vec<String> =
             self.names().into_iter().filter(|name| name.ends_with(".cleaned") || name.ends_with(".swap")).collect();
         assert!(left.is_empty(), "{left:?}");
+        let bases: Vec<i64> = self.bases();
+        for (at, base_offset) in bases.iter().enumerate() {
+            let bytes = self.disk.read(&self.folder().join(format!("{base_offset:020}.log"))).expect("the power is on");
+            let mut from = *base_offset;
+            for (header, _) in Batches::new(&bytes).map_while(Result::ok) {
+                assert!(header.base_offset >= from, "{} in segment {base_offset} of {bases:?}", header.base_offset);
+                from = header.next_offset();
+            }
+            let next = bases.get(at + 1).copied().unwrap_or(i64::MAX);
+            assert!(from <= next, "segment {base_offset} reaches into the next one of {bases:?}");
+        }
+    }
+
+    /// Where segments begin, by the names of their files.
+    fn bases(&self) -> Vec<i64> {
+        let base_of = |name: &String| name.strip_suffix(".log")?.parse::<i64>().ok();
+        let mut bases: Vec<i64> = self.names().iter().filter_map(base_of).collect();
+        bases.sort_unstable();
+        bases
     }
 
     pub(crate) fn remove_recovery_points(&self) {
