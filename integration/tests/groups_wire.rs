@@ -5,11 +5,13 @@ use std::time::Duration;
 use integration::broker::{Broker, Setup};
 use integration::wait;
 use integration::wire::{Connection, Member, commit_request, group_id, join_request, text};
+use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::leave_group_request::MemberIdentity;
+use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, LeaveGroupRequest, ListGroupsRequest,
-    OffsetDeleteRequest, SyncGroupRequest, TopicName,
+    DeleteGroupsRequest, DescribeConfigsRequest, DescribeGroupsRequest, FindCoordinatorRequest, LeaveGroupRequest,
+    ListGroupsRequest, MetadataRequest, OffsetDeleteRequest, SyncGroupRequest, TopicName,
 };
 
 const NONE: i16 = 0;
@@ -292,4 +294,26 @@ fn members_that_wait_are_answered_when_the_broker_stops() {
     broker.stop();
     let (_, answer) = connection.read::<protocol::messages::JoinGroupRequest>(9).expect("it is answered");
     assert_eq!(answer.error_code, 16, "another coordinator, if there is one");
+}
+
+#[test]
+fn whoever_asks_first_the_topic_is_made_as_kafka_makes_it() {
+    let broker = broker();
+    let mut connection = broker.connect();
+    let name = || Some(TopicName(text("__consumer_offsets")));
+    let asked = MetadataRequestTopic::default().with_name(name());
+    let request = MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(true);
+    let described = connection.send(&request, 9);
+    assert_eq!((described.topics[0].partitions.len(), described.topics[0].is_internal), (5, true));
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("__consumer_offsets"))
+        .with_configuration_keys(Some(
+            ["cleanup.policy", "compression.type", "segment.bytes"].iter().map(|key| text(key)).collect(),
+        ));
+    let configs = connection.send(&DescribeConfigsRequest::default().with_resources(vec![resource]), 4);
+    let mut values: Vec<_> =
+        configs.results[0].configs.iter().map(|config| config.value.as_deref().unwrap_or_default()).collect();
+    values.sort_unstable();
+    assert_eq!(values, ["104857600", "compact", "producer"]);
 }

@@ -113,3 +113,71 @@ fn transaction_end(key: Option<&[u8]>) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::group::classic::GroupState;
+    use crate::replica::testing::partition;
+    use crate::replica::{Durability, Flusher};
+    use storage::file_system::OsFileSystem;
+
+    /// What `integration/golden/consumer_offsets.py` left behind in Apache Kafka 4.3.
+    const KAFKAS: &[u8] = include_bytes!("../../tests/golden/consumer_offsets.log");
+
+    fn load_from(folder: &Path, batches: &'static [u8], is_over: &dyn Fn() -> bool) -> Result<(Shard, i64), LoadError> {
+        let flusher = Flusher::start(1);
+        let partition = partition(Arc::new(OsFileSystem), folder, &flusher, Durability::Durable);
+        partition.log().append_as_is(&Bytes::from_static(batches), 0).unwrap();
+        let loaded = load(&partition, &Loading { buffer_bytes: 300, now_ms: 0, is_over });
+        flusher.stop();
+        loaded
+    }
+
+    fn offset(shard: &Shard, group: &str, topic: &str, partition: i32) -> Option<(i64, String)> {
+        let committed = shard.committed_offset(group, topic, partition)?;
+        Some((committed.offset, committed.metadata().trim_end_matches('\0').to_owned()))
+    }
+
+    #[test]
+    fn groups_that_kafka_wrote_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shard, end_offset) = load_from(folder.path(), KAFKAS, &|| false).unwrap();
+        assert_eq!(end_offset, 24);
+        assert_eq!(offset(&shard, "simple", "t", 0), Some((7, "second".to_owned())));
+        assert_eq!(offset(&shard, "simple", "t", 1), Some((8, String::new())));
+        assert!(shard.group("deleted").is_none());
+        assert_eq!(offset(&shard, "modern", "t", 0), Some((3, String::new())), "its offsets stay, whatever it was");
+        assert_eq!(offset(&shard, "classic", "u", 0), Some((9, String::new())));
+
+        let classic = &shard.group("classic").unwrap().members;
+        assert_eq!((classic.state(), classic.generation()), (GroupState::Stable, 1));
+        let member = classic.members().next().unwrap();
+        assert_eq!(member.identity.instance_id.as_deref(), Some("one"));
+        assert!(classic.is_subscribed_to("t") && classic.is_subscribed_to("u") && !classic.is_subscribed_to("v"));
+        assert!(!member.assignment.is_empty());
+        assert_eq!((shard.offset_count(), shard.groups().count()), (5, 4));
+    }
+
+    #[test]
+    fn of_transactions_only_what_was_committed_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut shard, _) = load_from(folder.path(), KAFKAS, &|| false).unwrap();
+        assert_eq!(offset(&shard, "transactional", "t", 0), Some((100, String::new())));
+        assert!(shard.is_unstable("transactional", "t", 0), "the last transaction is open");
+        assert!(!shard.is_unstable("simple", "t", 0));
+        let producer_id = Batches::new(KAFKAS).last().unwrap().unwrap().0.producer_id;
+        shard.replay_end_of_transaction(producer_id, true, 0);
+        assert_eq!(offset(&shard, "transactional", "t", 0), Some((102, String::new())));
+        assert!(!shard.is_unstable("transactional", "t", 0));
+    }
+
+    #[test]
+    fn loading_can_be_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(load_from(folder.path(), KAFKAS, &|| true), Err(LoadError::GivenUp)));
+    }
+}

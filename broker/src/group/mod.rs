@@ -40,7 +40,7 @@ pub use error::GroupError;
 pub use offsets::CommittedOffset;
 pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup};
 pub use shard::{Commit, OffsetCommit};
-pub use topic::{CreateTopicError, OFFSETS_TOPIC, create as create_topic, partition_for};
+pub use topic::{CreateTopicError, OFFSETS_TOPIC, create as create_topic, new_topic, partition_for};
 
 use raft::image::{Image, TopicImage};
 use std::collections::{HashMap, HashSet};

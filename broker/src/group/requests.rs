@@ -311,7 +311,7 @@ fn fetch(shard: &Shard, group: &str, topic: &str, partition: i32, require_stable
         Some(committed) => FetchedOffset::Committed {
             offset: committed.offset,
             leader_epoch: committed.leader_epoch,
-            metadata: committed.metadata.clone(),
+            metadata: committed.metadata().into(),
         },
         None => FetchedOffset::None,
     }

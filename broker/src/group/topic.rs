@@ -22,6 +22,17 @@ fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
 }
 
+/// The topic as it is to be created: with Kafka's settings, and a replica on each live broker where they are few.
+pub fn new_topic(config: &OffsetsTopicConfig, image: &Image) -> NewTopic {
+    let live = image.brokers().values().filter(|broker| !broker.fenced).count();
+    NewTopic {
+        partitions: config.partitions,
+        replication_factor: config.replication_factor.min(i16::try_from(live).unwrap_or(i16::MAX)).max(1),
+        configs: config.topic_configs(),
+        ..NewTopic::new(Arc::from(OFFSETS_TOPIC))
+    }
+}
+
 /// Creates the topic unless it is there. Returns when the controller has committed it.
 ///
 /// # Errors
@@ -31,14 +42,7 @@ pub async fn create(
     config: &OffsetsTopicConfig,
     image: &Image,
 ) -> Result<(), CreateTopicError> {
-    let live = image.brokers().values().filter(|broker| !broker.fenced).count();
-    let replication_factor = config.replication_factor.min(i16::try_from(live).unwrap_or(i16::MAX)).max(1);
-    let topic = NewTopic {
-        partitions: config.partitions,
-        replication_factor,
-        configs: config.topic_configs(),
-        ..NewTopic::new(Arc::from(OFFSETS_TOPIC))
-    };
+    let topic = new_topic(config, image);
     for (_, result) in controller.create_topics(vec![topic], false).await? {
         match result {
             // Somebody else was faster.

@@ -22,6 +22,7 @@ use super::describe_cluster::CLUSTER_OPERATIONS;
 use super::describe_topic_partitions::TOPIC_OPERATIONS;
 use super::text::{broker_ids, str_bytes, topic_name};
 use super::{Reply, RequestContext};
+use crate::group::{self, OFFSETS_TOPIC};
 use crate::metadata_cache::{self, Leader};
 
 const FIRST_VERSION_BY_ID: i16 = 12;
@@ -92,7 +93,13 @@ fn missing_topics(context: &RequestContext, request: &MetadataRequest, asked: &A
 }
 
 async fn create(context: &RequestContext, names: Vec<Arc<str>>) {
-    let topics = names.into_iter().map(NewTopic::new).collect();
+    let image = context.services.metadata.image().clone();
+    // The topic of the groups has settings of its own, whoever asks for it first (`AutoTopicCreationManager`).
+    let new_topic = |name: Arc<str>| match &*name {
+        OFFSETS_TOPIC => group::new_topic(&context.services.groups.config().topic, &image),
+        _ => NewTopic::new(name),
+    };
+    let topics = names.into_iter().map(new_topic).collect();
     match context.services.controller.create_topics(topics, false).await {
         Ok(results) => {
             for (topic, result) in results {
