@@ -175,7 +175,7 @@ impl BrokerConfig {
             file: BTreeMap::new(),
         };
         settings.check_pool()?;
-        Ok(Self { file, ..settings })
+        Ok(Self { file: with_both_ids(file), ..settings })
     }
 
     /// A request that never fits into the pool would wait for ever.
@@ -202,6 +202,16 @@ impl BrokerConfig {
     pub fn layers_of<'a>(&'a self, image: &'a Image) -> Layers<'a> {
         self.layers(image.configs())
     }
+}
+
+/// A node's id has two names, and is told by both where one of them is set (`KafkaConfig.populateSynonyms`).
+fn with_both_ids(mut file: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+    for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+        if let (Some(id), false) = (file.get(name).cloned(), file.contains_key(other)) {
+            file.insert(other, id);
+        }
+    }
+    file
 }
 
 /// Reads typed values of keys that have passed their rows.

@@ -108,6 +108,7 @@ fn metrics_are_on_the_loopback_unless_said_otherwise() {
 fn the_older_name_of_the_node_id_counts() {
     let (config, _) = config(&[("broker.id", "7")]).unwrap();
     assert_eq!(config.node_id, 7);
+    assert!(config.text_of_values().contains("\n\tnode.id = 7\n"), "Kafka tells it by both names");
 }
 
 /// A text that the key cannot have, by its type or its bounds; nothing if it can have any.

@@ -165,3 +165,26 @@ impl Flusher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_come_and_go() {
+        let flusher = Flusher::start(2);
+        flusher.resize(5);
+        assert_eq!(flusher.lock().running, 5);
+        flusher.resize(0);
+        // Those too many see it when they look for work; waiting for their end is waiting for that.
+        let handles = std::mem::take(&mut *flusher.threads.lock().unwrap());
+        while handles.iter().filter(|thread| !thread.is_finished()).count() > 1 {
+            std::thread::yield_now();
+        }
+        assert_eq!(flusher.lock().running, 1, "at least one stays");
+        flusher.resize(3);
+        assert_eq!(flusher.lock().running, 3);
+        flusher.stop();
+        handles.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
