@@ -63,6 +63,8 @@ fn kafkas_tool_describes_alters_and_deletes() {
     assert!(altered.contains("Completed updating config for client-metric m."), "{altered}");
     let described = configs(&broker, "--describe --client-metrics m");
     assert!(described.contains("interval.ms=1000 sensitive=false"), "{described}");
+    let described = configs(&broker, "--describe --group g");
+    assert!(described.contains("consumer.session.timeout.ms=50000"), "{described}");
 }
 
 fn change(connection: &mut Connection, resource: (i8, &str), key: &str, operation: i8, value: Option<&str>) -> i16 {

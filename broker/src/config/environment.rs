@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use super::ConfigError;
-use super::definitions::broker_key;
+use super::definitions::{all_broker_keys, broker_key};
 
 const PREFIX: &str = "KAFKA_";
 const BITNAMI_PREFIX: &str = "KAFKA_CFG_";
@@ -130,7 +130,10 @@ fn key_of(variable: &str) -> String {
     }
     let rest = variable.strip_prefix(BITNAMI_PREFIX).or_else(|| variable.strip_prefix(PREFIX)).unwrap_or(variable);
     // The longest run first.
-    rest.to_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".").replace('\0', "_")
+    let key = rest.to_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".").replace('\0', "_");
+    // A few keys of ZooKeeper's have capitals, which no variable tells.
+    let known = all_broker_keys().iter().find(|definition| definition.name.eq_ignore_ascii_case(&key));
+    known.map_or(key, |definition| definition.name.to_owned())
 }
 
 /// The variable whose value is in the file that `name` names, unless `name` is a key that happens to end so.
