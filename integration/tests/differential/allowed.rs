@@ -68,17 +68,3 @@ pub(crate) const ALLOWED: &[Allowed] = &[
     allow(ApiKey::DescribeLogDirs, "", "total_bytes", "the device, as it is at the moment"),
     allow(ApiKey::DescribeLogDirs, "", "usable_bytes", "the device, as it is at the moment"),
 ];
-
-/// APIs whose answers are not compared here: they hang on who is in a group at the moment. `groups.rs` asks for them one by one.
-pub(crate) const ELSEWHERE: &[ApiKey] = &[
-    ApiKey::OffsetCommit,
-    ApiKey::OffsetFetch,
-    ApiKey::JoinGroup,
-    ApiKey::Heartbeat,
-    ApiKey::LeaveGroup,
-    ApiKey::SyncGroup,
-    ApiKey::DescribeGroups,
-    ApiKey::ListGroups,
-    ApiKey::DeleteGroups,
-    ApiKey::OffsetDelete,
-];

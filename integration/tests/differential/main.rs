@@ -5,6 +5,7 @@ mod admin;
 mod allowed;
 mod cluster;
 mod data;
+mod groups;
 mod topics;
 mod tree;
 mod world;
@@ -43,5 +44,6 @@ fn kafka_and_ottla_answer_alike() {
     data::compare(&mut differential);
     admin::compare(&mut differential);
     cluster::compare(&mut differential);
+    groups::compare(&mut differential);
     differential.finish();
 }

@@ -10,7 +10,7 @@ use protocol::ids::Uuid;
 use protocol::messages::{ApiVersionsRequest, DescribeClusterRequest};
 use protocol::{Message, Request};
 
-use crate::allowed::{ALLOWED, ELSEWHERE};
+use crate::allowed::ALLOWED;
 use crate::tree::Value;
 
 /// One broker, and the words in its answers that stand for what each broker has of its own.
@@ -164,8 +164,7 @@ impl Differential {
         let mut complaints = self.differences;
         // Against Kafka itself, which proves the cases, there is more than they cover.
         let served = if self.ottla.broker.is_apache_kafka() { BTreeMap::new() } else { self.served };
-        let is_here = |key: i16| ELSEWHERE.iter().all(|api| *api as i16 != key);
-        for (key, versions) in served.iter().filter(|(key, _)| is_here(**key)) {
+        for (key, versions) in &served {
             let first = if *key == 0 { 3 } else { *versions.start() };
             for version in first..=*versions.end() {
                 if !self.covered.contains(&(*key, version)) {

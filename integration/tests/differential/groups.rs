@@ -1,0 +1,117 @@
+//! The APIs of classic groups and their offsets: what a coordinator answers without a group, and a group's first
+//! steps.
+
+use bytes::Bytes;
+use integration::wait;
+use integration::wire::text;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::messages::leave_group_request::MemberIdentity;
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use protocol::messages::{
+    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    SyncGroupRequest,
+};
+
+use crate::topics::name;
+use crate::world::{Differential, World};
+
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(crate) fn compare(both: &mut Differential) {
+    both.both(await_coordinator);
+    members(both);
+    offsets(both);
+    administration(both);
+}
+
+fn group(id: &str) -> GroupId {
+    GroupId(text(id))
+}
+
+/// Both create the offsets' topic for the first who asks, and serve it a moment later.
+fn await_coordinator(world: &mut World) {
+    let find = FindCoordinatorRequest::default().with_key(text("group"));
+    let list = ListGroupsRequest::default();
+    wait::until_true("a coordinator", LIMIT, || world.connection().send(&find, 0).error_code == 0);
+    wait::until_true("its groups", LIMIT, || world.connection().send(&list, 0).error_code == 0);
+}
+
+fn members(both: &mut Differential) {
+    let join = |id: &str, member: &str| {
+        let protocol =
+            JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(b"m"));
+        JoinGroupRequest::default()
+            .with_group_id(group(id))
+            .with_member_id(text(member))
+            .with_protocol_type(text("consumer"))
+            .with_session_timeout_ms(10_000)
+            .with_protocols(vec![protocol])
+    };
+    both.every("no group id", |_, _| join("", ""));
+    both.every("short session", |_, _| join("group", "").with_session_timeout_ms(1));
+    both.every("unknown member", |_, _| join("group", "nobody"));
+    let heartbeat = |id: &str| HeartbeatRequest::default().with_group_id(group(id)).with_member_id(text("nobody"));
+    both.every("unknown group", |_, _| heartbeat("no-such"));
+    both.every("no group id", |_, _| heartbeat(""));
+    both.every("unknown group", |_, version| {
+        let leave = LeaveGroupRequest::default().with_group_id(group("no-such"));
+        match version {
+            ..3 => leave.with_member_id(text("nobody")),
+            _ => leave.with_members(vec![MemberIdentity::default().with_member_id(text("nobody"))]),
+        }
+    });
+    let sync = |id: &str| SyncGroupRequest::default().with_group_id(group(id)).with_member_id(text("nobody"));
+    both.every("unknown group", |_, _| sync("no-such"));
+}
+
+fn offsets(both: &mut Differential) {
+    let commit = |id: &str, topic: &str, partition| {
+        let partition =
+            OffsetCommitRequestPartition::default().with_partition_index(partition).with_committed_offset(7);
+        let topic = OffsetCommitRequestTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+        OffsetCommitRequest::default().with_group_id(group(id)).with_topics(vec![topic])
+    };
+    both.every("by nobody", |_, _| commit("simple", "data", 0));
+    both.every("of an unknown topic", |_, _| commit("simple", "no-such", 0));
+    both.every("of an unknown partition", |_, _| commit("simple", "data", 99));
+    both.every("by an unknown member", |_, _| {
+        commit("no-such", "data", 0).with_generation_id_or_member_epoch(3).with_member_id(text("nobody"))
+    });
+    let fetch = |id: &str, version: i16| {
+        let indexes = vec![0, 1, 99];
+        if version < 8 {
+            let topic = OffsetFetchRequestTopic::default().with_name(name("data")).with_partition_indexes(indexes);
+            return OffsetFetchRequest::default().with_group_id(group(id)).with_topics(Some(vec![topic]));
+        }
+        let topic = OffsetFetchRequestTopics::default().with_name(name("data")).with_partition_indexes(indexes);
+        let group = OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(Some(vec![topic]));
+        OffsetFetchRequest::default().with_groups(vec![group])
+    };
+    both.every("of a group", |_, version| fetch("simple", version));
+    both.every("of an unknown group", |_, version| fetch("no-such", version));
+    both.ask("all of a group", 2..=7, |_, _| {
+        OffsetFetchRequest::default().with_group_id(group("simple")).with_topics(None)
+    });
+}
+
+fn administration(both: &mut Differential) {
+    both.every("unknown", |_, _| DescribeGroupsRequest::default().with_groups(vec![group("no-such")]));
+    both.every("without members", |_, _| DescribeGroupsRequest::default().with_groups(vec![group("simple")]));
+    both.every("all", |_, _| ListGroupsRequest::default());
+    both.ask("by state", 4..=99, |_, _| ListGroupsRequest::default().with_states_filter(vec![text("Stable")]));
+    let delete = |topic: &str| {
+        let partition = OffsetDeleteRequestPartition::default().with_partition_index(0);
+        let topic = OffsetDeleteRequestTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+        OffsetDeleteRequest::default().with_topics(vec![topic])
+    };
+    both.every("of a group", |_, _| delete("data").with_group_id(group("simple")));
+    both.every("of an unknown topic", |_, _| delete("no-such").with_group_id(group("simple")));
+    both.every("of an unknown group", |_, _| delete("data").with_group_id(group("no-such")));
+    both.every("unknown", |_, _| DeleteGroupsRequest::default().with_groups_names(vec![group("no-such")]));
+    both.ask("deleted", 0..=0, |_, _| DeleteGroupsRequest::default().with_groups_names(vec![group("simple")]));
+}
