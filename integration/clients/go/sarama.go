@@ -11,6 +11,8 @@ func useSarama(bootstrap string) {
 	config := sarama.NewConfig()
 	config.Version = sarama.V4_1_0_0
 	config.Producer.Return.Successes = true
+	// What is only in one broker's memory is not visible yet where a topic is durable.
+	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	client, err := sarama.NewClient([]string{bootstrap}, config)
 	must(err)
