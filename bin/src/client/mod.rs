@@ -135,6 +135,52 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Waits until the broker shows a topic that was just created, with at least `partitions` partitions and a leader for each: the
+    /// controller answers before the brokers know.
+    ///
+    /// # Errors
+    /// It does not within 10 s.
+    pub(crate) fn await_topic(&mut self, topic: &str, partitions: i32) -> Result<()> {
+        let deadline = Instant::now() + LEADER_LIMIT;
+        loop {
+            let refusal = match self.topic_with_leaders(topic, false) {
+                Ok(found) if i32::try_from(found.partitions.len()).unwrap_or(i32::MAX) >= partitions => return Ok(()),
+                Ok(_) => Refusal::of(ErrorCode::LeaderNotAvailable).into(),
+                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => error,
+                Err(error) => return Err(error),
+            };
+            if Instant::now() >= deadline {
+                return Err(refusal);
+            }
+            pause();
+        }
+    }
+
+    /// Waits until the broker does not show a topic any more that was just deleted.
+    ///
+    /// # Errors
+    /// It still does after 10 s.
+    pub(crate) fn await_deletion(&mut self, topic: &str) -> Result<()> {
+        let deadline = Instant::now() + LEADER_LIMIT;
+        loop {
+            let response = self.metadata(Some(&[topic]), false)?;
+            let code = response.topics.first().map_or(0, |topic| topic.error_code);
+            if code == ErrorCode::UnknownTopicOrPartition.code() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Refusal {
+                    code: ErrorCode::RequestTimedOut,
+                    message: Some("it is still there".to_owned()),
+                }
+                .into());
+            }
+            pause();
+        }
+    }
+}
+
 /// Lets a moment pass before something is asked again.
 fn pause() {
     std::thread::park_timeout(Duration::from_millis(50));

@@ -103,7 +103,10 @@ impl Create {
             };
             match client.create_topic(&topic) {
                 Ok(()) if self.validate_only => output.line(format!("{} can be created", topic.name))?,
-                Ok(()) => output.line(format!("created {}", topic.name))?,
+                Ok(()) => {
+                    client.await_topic(&topic.name, 1).with_context(|| format!("{} is created", topic.name))?;
+                    output.line(format!("created {}", topic.name))?;
+                }
                 Err(error) if self.if_not_exists && error.code() == Some(ErrorCode::TopicAlreadyExists) => {
                     output.line(format!("{} exists", topic.name))?;
                 }
@@ -252,6 +255,7 @@ impl Alter {
         let mut client = self.server.connect()?;
         if let Some(count) = self.partitions {
             client.create_partitions(&self.topic, count, &[]).with_context(failed)?;
+            client.await_topic(&self.topic, count).with_context(|| format!("{} is altered", self.topic))?;
         }
         let set =
             self.configs.iter().map(|(name, value)| ConfigChange::Set { name: name.clone(), value: value.clone() });
@@ -284,7 +288,10 @@ impl Delete {
         let mut output = Output::new();
         for name in &self.topics {
             match client.delete_topic(name) {
-                Ok(()) => output.line(format!("deleted {name}"))?,
+                Ok(()) => {
+                    client.await_deletion(name).with_context(|| format!("{name} is to be deleted"))?;
+                    output.line(format!("deleted {name}"))?;
+                }
                 Err(error) if self.if_exists && error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {
                     output.line(format!("{name} does not exist"))?;
                 }
