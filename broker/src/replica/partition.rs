@@ -446,12 +446,16 @@ impl Partition {
     }
 
     /// Moves the log start offset up to `offset`, −1 meaning the high watermark (DeleteRecords). Returns the new log
-    /// start offset.
+    /// start offset. What a durable partition holds is synced first: a producer that does not wait for the disk may delete
+    /// what it was told is there.
     ///
     /// # Errors
     /// Not the leader, an offset above the high watermark, a failing disk.
     pub fn delete_records(&self, offset: i64) -> Result<i64, PartitionError> {
         self.check_leader()?;
+        if self.is_durable(&self.settings.load()) && self.high_watermark()? < self.log().offsets()?.log_end_offset {
+            self.flush()?;
+        }
         let high_watermark = self.high_watermark()?;
         let offset = if offset == -1 { high_watermark } else { offset };
         if offset < 0 || offset > high_watermark {

@@ -165,6 +165,14 @@ fn records_are_deleted_up_to_the_high_watermark() {
     assert_eq!(fixture.partition.delete_records(-1).unwrap(), 3);
 }
 
+#[test]
+fn what_was_answered_before_its_sync_can_be_deleted() {
+    let fixture = Fixture::new(Durability::Durable);
+    let end = fixture.append();
+    assert_eq!(fixture.partition.delete_records(end).unwrap(), end);
+    assert_eq!(fixture.partition.high_watermark().unwrap(), end);
+}
+
 #[tokio::test]
 async fn a_watch_that_is_dropped_leaves_nothing_behind() {
     let fixture = Fixture::new(Durability::Replicated);
