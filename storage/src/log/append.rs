@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use protocol::record_batch::{BatchHeader, Batches, HEADER_SIZE, TimestampType, ValidatedBatch, check_crc};
 
-use super::{Loaded, Log, Tail, Writer, lock};
+use super::{Loaded, Log, Tail, Writer};
 use crate::config::LogConfig;
 use crate::error::{AppendError, Error};
 use crate::producer_state::{AppendOrigin, ProducerBatch, ProducerUpdates};
@@ -35,7 +35,7 @@ impl Log {
     /// A sequence that does not follow, a disk that is full or fails. No offset is used up then.
     pub fn append(&self, batch: &ValidatedBatch, leader_epoch: i32, now_ms: i64) -> Result<Appended, AppendError> {
         let loaded = self.loaded()?;
-        let mut writer = lock(&loaded.writer);
+        let mut writer = self.lock_writer(loaded)?;
         self.log_dir.check_online()?;
         let header = assign(&batch.header, loaded.tail().end_offset, leader_epoch);
         let mut updates = ProducerUpdates::default();
@@ -68,7 +68,7 @@ impl Log {
     /// Damaged bytes, offsets that fall, a disk that is full or fails. Batches before the bad one stay.
     pub fn append_as_is(&self, batches: &Bytes, now_ms: i64) -> Result<i64, AppendError> {
         let loaded = self.loaded()?;
-        let mut writer = lock(&loaded.writer);
+        let mut writer = self.lock_writer(loaded)?;
         self.log_dir.check_online()?;
         for batch in Batches::new(batches) {
             let (header, bytes) = batch?;

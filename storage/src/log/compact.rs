@@ -35,7 +35,7 @@ impl Timestamps for SegmentTimes<'_> {
 
     fn largest(&self, segment: usize) -> Result<i64, Error> {
         let age = self.segments.get(segment).map_or(Ok(-1), |segment| self.log.age_of(self.loaded, segment));
-        Ok(self.log.log_dir.check("reading a time index", age)?)
+        self.log.check_read("reading a time index", age)
     }
 
     fn first(&self, segment: usize) -> Result<i64, Error> {

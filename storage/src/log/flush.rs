@@ -19,6 +19,9 @@ impl Log {
     pub fn flush(&self) -> Result<i64, Error> {
         let loaded = self.loaded()?;
         let _flush = lock(&loaded.flush);
+        if self.deleted.load(Ordering::Acquire) {
+            return Err(Error::Deleted);
+        }
         self.log_dir.check_online()?;
         let tail = loaded.tail();
         if loaded.recovery_point.load(Ordering::Acquire) < tail.end_offset {

@@ -69,7 +69,7 @@ impl Log {
         let from = end_offset.max(wanted.log_start_offset);
         let limits = ReadLimits { end_offset: wanted.log_end_offset, max_bytes, at_least_one: true };
         let batches = source.read(from, limits)?.read();
-        let batches = source.log_dir.check("reading a segment", batches).map_err(Error::from)?;
+        let batches = source.check_read("reading a segment", batches)?;
         if is_behind {
             // The batch with the first readable record may begin before it.
             let first = Batches::new(&batches).next().transpose()?.map(|(header, _)| header.base_offset);

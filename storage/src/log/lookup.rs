@@ -29,7 +29,7 @@ impl Log {
     pub fn offset_for_timestamp(&self, timestamp: i64, limit: i64) -> Result<Option<TimestampOffset>, Error> {
         self.find_by_time(limit, |log, loaded, segment| {
             let max_timestamp = segment.max_timestamp(log.place(loaded));
-            Ok((log.log_dir.check("reading a time index", max_timestamp)? >= timestamp).then_some(timestamp))
+            Ok((log.check_read("reading a time index", max_timestamp)? >= timestamp).then_some(timestamp))
         })
     }
 
@@ -42,7 +42,7 @@ impl Log {
         let mut largest = -1;
         for segment in loaded.segments() {
             let max_timestamp = segment.max_timestamp(self.place(loaded));
-            largest = largest.max(self.log_dir.check("reading a time index", max_timestamp)?);
+            largest = largest.max(self.check_read("reading a time index", max_timestamp)?);
         }
         if largest < 0 { Ok(None) } else { self.offset_for_timestamp(largest, limit) }
     }
@@ -86,7 +86,7 @@ impl Log {
         start_offset: i64,
     ) -> Result<Option<TimestampOffset>, Error> {
         let read = self.read_batch(loaded, segment, found);
-        let batch = self.log_dir.check("reading a batch", read)?;
+        let batch = self.check_read("reading a batch", read)?;
         let corrupt = |source: BatchError| Error::Corrupt {
             base_offset: segment.base_offset(),
             position: found.position,

@@ -196,7 +196,7 @@ impl Log {
         if self.is_loaded() {
             return self.size_bytes();
         }
-        Ok(self.log_dir.check("listing a log", self.bytes_in_folder())?)
+        self.check_read("listing a log", self.bytes_in_folder())
     }
 
     fn bytes_in_folder(&self) -> io::Result<u64> {
@@ -288,6 +288,7 @@ impl Log {
             self.log_dir.unregister(&self.partition);
         }
         let _structure = self.loaded.get().map(|loaded| lock(&loaded.structure));
+        let _flush = self.loaded.get().map(|loaded| lock(&loaded.flush));
         let _writer = self.loaded.get().map(|loaded| lock(&loaded.writer));
         if let Some(loaded) = self.loaded.get() {
             loaded.segments().iter().for_each(|segment| segment.release());
@@ -317,6 +318,23 @@ impl Log {
     fn lock_structure<'a>(&self, loaded: &'a Loaded) -> Result<MutexGuard<'a, ()>, Error> {
         let structure = lock(&loaded.structure);
         if self.deleted.load(Ordering::Acquire) { Err(Error::Deleted) } else { Ok(structure) }
+    }
+
+    /// Keeps the end of the log as it is; fails if the log was deleted meanwhile.
+    fn lock_writer<'a>(&self, loaded: &'a Loaded) -> Result<MutexGuard<'a, Writer>, Error> {
+        let writer = lock(&loaded.writer);
+        if self.deleted.load(Ordering::Acquire) { Err(Error::Deleted) } else { Ok(writer) }
+    }
+
+    /// Passes a result of the file system on for a reader, who holds no lock: a failure takes the directory offline, but not if
+    /// the files have other names because the log was deleted.
+    fn check_read<T>(&self, action: &str, result: io::Result<T>) -> Result<T, Error> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.deleted.load(Ordering::Acquire) => {
+                Err(Error::Deleted)
+            }
+            result => Ok(self.log_dir.check(action, result)?),
+        }
     }
 
     fn place<'a>(&'a self, loaded: &'a Loaded) -> Place<'a> {

@@ -150,7 +150,7 @@ impl Log {
             self.walked(segment, segment.find_last_before(place, start, most))?.map_or(first.end(), |last| last.end())
         };
         let opened = segment.log_file(place);
-        let file = self.log_dir.check("opening a segment", opened)?;
+        let file = self.check_read("opening a segment", opened)?;
         let size = usize::try_from(stop - start).unwrap_or(0);
         Ok(Some(if size == 0 { Region::empty() } else { Region { file: Some(file), position: start, size } }))
     }
@@ -158,7 +158,10 @@ impl Log {
     /// Turns what a walk met into the log's own errors: damaged bytes are reported, a failing disk goes offline.
     pub(super) fn walked<T>(&self, segment: &Segment, walked: Result<T, WalkError>) -> Result<T, Error> {
         walked.map_err(|error| match error {
-            WalkError::Io(error) => self.log_dir.fail("reading a segment", error).into(),
+            WalkError::Io(error) => match self.check_read::<()>("reading a segment", Err(error)) {
+                Err(error) => error,
+                Ok(()) => Error::Deleted,
+            },
             WalkError::Corrupt { position, source } => {
                 Error::Corrupt { base_offset: segment.base_offset(), position, source }
             }

@@ -9,8 +9,8 @@ use protocol::record_batch::{BatchBuilder, Batches, Codec, ValidatedBatch};
 
 use super::{Log, ReadLimits};
 use crate::config::LogConfig;
-use crate::error::Error;
-use crate::file_system::{FileSystem, LosingFileSystem, OpenMode, Operation};
+use crate::error::{AppendError, Error};
+use crate::file_system::{FileSystem, LosingFileSystem, OpenMode, Operation, OsFileSystem};
 use crate::log_dir::{LogDir, LogDirOptions};
 
 const NOW: i64 = 1_700_000_000_000;
@@ -288,4 +288,41 @@ fn a_failed_sync_takes_the_directory_offline_for_good() {
     let batch = ValidatedBatch::trusted(fixture.expected[0].2.clone()).unwrap();
     assert!(fixture.log.append(&batch, 3, NOW).is_err());
     fixture.expected.clear();
+}
+
+#[test]
+fn whoever_uses_a_log_while_it_is_deleted_hears_of_that_and_the_directory_works_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LogDirOptions::new(Arc::new(OsFileSystem));
+    let log_dir = LogDir::open(folder.path(), &options).unwrap();
+    for number in 0..30 {
+        let log = Log::open(&log_dir, TopicPartition::new("t", number), TOPIC_ID, small_segments());
+        let mut builder = BatchBuilder::new(0, Codec::None);
+        builder.append(NOW, None, Some(&[7; 300]), &[]);
+        let batch = ValidatedBatch::trusted(builder.build()).unwrap();
+        let until_deleted = |use_log: &dyn Fn() -> Result<(), Error>| {
+            let ended = std::iter::repeat_with(use_log).find_map(Result::err);
+            assert!(matches!(ended, Some(Error::Deleted)), "{ended:?}");
+        };
+        for _ in 0..20 {
+            log.append(&batch, 0, NOW).unwrap();
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                until_deleted(&|| match log.append(&batch, 0, NOW) {
+                    Ok(_) => Ok(()),
+                    Err(AppendError::Log(error)) => Err(error),
+                    Err(error) => panic!("{error}"),
+                });
+            });
+            scope.spawn(|| until_deleted(&|| log.flush().map(drop)));
+            scope.spawn(|| {
+                let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 500, at_least_one: true };
+                until_deleted(&|| log.read(7, limits).map(drop));
+            });
+            scope.spawn(|| until_deleted(&|| log.offset_for_timestamp(NOW + 1, i64::MAX).map(drop)));
+            log.delete(NOW).unwrap();
+        });
+        assert!(!log_dir.is_offline(), "{:?}", log_dir.offline());
+    }
 }
