@@ -7,7 +7,7 @@
 //!                        replica::Partition
 //! ```
 //!
-//! - [`classic`]: the state machine of one group's members; `offsets`: what it has committed; [`shard`]: the groups of one partition
+//! - [`classic`]: the state machine of one group's members; `offsets`: what it has committed; `shard`: the groups of one partition
 //!   of `__consumer_offsets`. Pure: (state, event, now) → effects, which are records, answers and timers.
 //! - `slot`: the partition; appends the records of an event under the same lock, so that their order is that of the events.
 //! - `worker`: the one task beside the connections; `loader`: reads a partition when this broker becomes its leader.
