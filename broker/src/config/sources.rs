@@ -22,6 +22,7 @@ pub struct Sources {
 impl Sources {
     /// Every key and value, the weakest source first: of a key that comes twice, the last counts.
     pub fn properties(self) -> Vec<(String, String)> {
+        let derived = self.derived_listeners();
         let stronger: Vec<_> = self.environment.properties.into_iter().chain(self.command_line).collect();
         let is_given = |key: &str| stronger.iter().any(|(given, _)| given == key);
         let mut properties = match self.file {
@@ -33,13 +34,19 @@ impl Sources {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
         };
-        // Images are told only how they are reached; they listen on every address (`configure` of apache/kafka).
-        let advertised = stronger.iter().rev().find(|(key, _)| key == "advertised.listeners");
-        if let Some((_, advertised)) = advertised.filter(|_| !is_given("listeners")) {
-            properties.push(("listeners".to_owned(), on_every_address(advertised)));
-        }
+        properties.extend(derived.map(|listeners| ("listeners".to_owned(), listeners)));
         properties.extend(stronger);
         properties
+    }
+
+    /// Where to listen if nobody says: images are told only how they are reached, and listen on every address (`configure` of
+    /// apache/kafka).
+    fn derived_listeners(&self) -> Option<String> {
+        let file = self.file.iter().flatten();
+        if file.chain(&self.command_line).any(|(key, _)| key == "listeners") {
+            return None;
+        }
+        self.environment.properties.get("advertised.listeners").map(|advertised| on_every_address(advertised))
     }
 }
 
@@ -92,7 +99,10 @@ mod tests {
     #[test]
     fn who_only_says_how_it_is_reached_listens_everywhere() {
         let advertised = environment(&[("advertised.listeners", "PLAINTEXT://localhost:9092,B://[::1]:9")]);
-        let sources = Sources { environment: advertised, ..Sources::default() };
+        let sources = Sources { environment: advertised.clone(), ..Sources::default() };
         assert_eq!(value(sources, "listeners").unwrap(), "PLAINTEXT://:9092,B://:9");
+        let of_file = pairs(&[("listeners", "PLAINTEXT://10.0.0.1:9092,CONTROLLER://:9093")]);
+        let sources = Sources { file: Some(of_file), environment: advertised, ..Sources::default() };
+        assert_eq!(value(sources, "listeners").unwrap(), "PLAINTEXT://10.0.0.1:9092,CONTROLLER://:9093");
     }
 }
