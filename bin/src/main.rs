@@ -7,6 +7,7 @@ mod interrupt;
 mod kafka_names;
 mod log_limit;
 mod logging;
+mod memory;
 mod notify;
 mod output;
 mod progress;
@@ -89,6 +90,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Runs the broker until it is told to stop.
 fn serve(file: Option<&Path>, overrides: Vec<(String, String)>) -> ExitCode {
     broker::system::use_ordinary_pages();
+    memory::give_back_soon();
     match server::run(file, overrides) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
