@@ -57,12 +57,12 @@ pub fn go(arguments: &[&str]) -> Finished {
     process::run(Command::new(installed("go").join("admin")).args(arguments), b"", RUN_LIMIT)
 }
 
-/// Runs one file of rskafka's own tests against `bootstrap`, but for those whose name contains `skip`.
+/// Runs one file of rskafka's own tests against `bootstrap`.
 #[track_caller]
-pub fn rskafka_tests(file: &str, skip: &str, bootstrap: &str) -> Finished {
+pub fn rskafka_tests(file: &str, bootstrap: &str) -> Finished {
     let suite = installed("rskafka");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--locked", "--offline", "--test", file, "--", "--skip", skip]);
+    cargo.args(["test", "--locked", "--offline", "--test", file]);
     cargo.current_dir(&suite).env_remove("RUSTFLAGS").env("CARGO_TARGET_DIR", suite.join("target"));
     cargo.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_INCREMENTAL", "0")]);
     // Without TEST_INTEGRATION every one of these tests passes by doing nothing.

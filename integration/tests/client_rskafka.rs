@@ -5,22 +5,19 @@
 //! - `test_tls`, `test_socks5` are not built: they need features for TLS and for a SOCKS5 proxy.
 //! - every pairing with `java` passes by doing nothing: they drive the Java client through a bridge that loads jars
 //!   from the network; the Java client itself is covered by `kafka_tools.rs`.
-//! - every pairing with `consume_rdkafka` is skipped: its consumer asks a group's coordinator where to begin, and consumer
-//!   groups are not there yet; librdkafka itself is covered by `client_kcat.rs` and `client_confluent_kafka.rs`.
 
 use integration::broker::{Broker, Setup};
 use integration::clients;
 use protocol::messages::MetadataRequest;
 
 /// Tests of the four files that talk to the broker, those above left out.
-const TALKING: usize = 12 + 9 + 1 + 10;
-const NEEDS_GROUPS: &str = "consume_rdkafka";
+const TALKING: usize = 12 + 9 + 1 + 20;
 /// Each makes a topic of its own and leaves it, but for `test_plain`, `test_client_backoff_terminates` (none) and
 /// `test_topic_crud` (deletes it); `test_non_existing_partition` must not make one.
 const TOPICS_LEFT: usize = TALKING - 4;
 
 fn run(broker: &Broker, file: &str) -> Vec<String> {
-    let finished = clients::rskafka_tests(file, NEEDS_GROUPS, &broker.bootstrap());
+    let finished = clients::rskafka_tests(file, &broker.bootstrap());
     let shown = finished.everything();
     assert!(finished.status.success(), "{shown}");
     let names = finished.stdout.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... ok"));
