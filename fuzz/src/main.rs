@@ -13,6 +13,7 @@
 
 mod corpus;
 mod cut;
+mod group;
 mod log;
 mod log_dir;
 mod metadata;
@@ -50,6 +51,7 @@ fn targets() -> Vec<Target> {
         request::targets(),
         record_batch::targets(),
         metadata::targets(),
+        group::targets(),
         small_files::targets(),
         log::targets(),
         log_dir::targets(),

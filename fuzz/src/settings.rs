@@ -1,7 +1,7 @@
 //! `server.properties`: any text gives settings or a reason.
 
 use broker::config::BrokerConfig;
-use broker::config::server_properties::parse;
+use broker::config::server_properties::parse_bytes;
 
 use crate::Target;
 
@@ -16,8 +16,7 @@ pub(crate) fn targets() -> Vec<Target> {
 }
 
 fn run(input: &[u8]) {
-    let text = String::from_utf8_lossy(input);
-    if let Err(error) = BrokerConfig::new(parse(&text)) {
+    if let Err(error) = parse_bytes(input).and_then(BrokerConfig::new) {
         assert!(!error.to_string().is_empty(), "an error says what is wrong");
     }
 }

@@ -1,0 +1,51 @@
+//! What groups leave in `__consumer_offsets`, and what consumers say of themselves.
+
+use bytes::Bytes;
+use protocol::consumer_protocol::subscribed_topics;
+use protocol::coordinator_record::{
+    CoordinatorRecord, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
+};
+
+use crate::Target;
+
+pub(crate) fn targets() -> Vec<Target> {
+    vec![
+        Target::new("coordinator-record", record_seeds(), record),
+        Target::new("consumer-subscription", vec![b"\0\x03\0\0\0\x01\0\x01t\0\0\0\0".to_vec()], subscription),
+    ]
+}
+
+fn record_seeds() -> Vec<Vec<u8>> {
+    let offset = |value| CoordinatorRecord::OffsetCommit(OffsetCommitKey::default(), value);
+    let group = |value| CoordinatorRecord::GroupMetadata(GroupMetadataKey::default(), value);
+    let records = [
+        offset(None),
+        offset(Some(OffsetCommitValue::default())),
+        offset(Some(OffsetCommitValue { expire_timestamp: 7, ..OffsetCommitValue::default() })),
+        group(None),
+        group(Some(GroupMetadataValue::default())),
+    ];
+    let seed = |record: &CoordinatorRecord| {
+        let (key, value) = record.encode().expect("defaults are short");
+        let length = u8::try_from(key.len()).expect("so are their keys");
+        [&[length], &key[..], &value.unwrap_or_default()[..]].concat()
+    };
+    records.iter().map(seed).collect()
+}
+
+/// The first byte tells the length of the key; without anything behind it the record is a tombstone. What was understood is
+/// written, and what was written is understood alike.
+fn record(input: &[u8]) {
+    let Some((&length, rest)) = input.split_first() else { return };
+    let (key, value) = rest.split_at(rest.len().min(usize::from(length)));
+    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
+    let Ok(record) = CoordinatorRecord::decode(Bytes::copy_from_slice(key), value) else { return };
+    let (key, value) = record.encode().expect("its strings came with their lengths");
+    let again = CoordinatorRecord::decode(key.clone(), value.clone()).expect("our own bytes");
+    assert_eq!(again.encode().expect("as before"), (key, value));
+}
+
+fn subscription(input: &[u8]) {
+    let topics = subscribed_topics(Bytes::copy_from_slice(input)).unwrap_or_default();
+    assert!(topics.iter().map(|topic| topic.len()).sum::<usize>() <= input.len(), "topics are slices of the input");
+}
