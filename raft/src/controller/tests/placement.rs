@@ -70,7 +70,8 @@ fn what_cannot_be_placed_is_refused_in_kafkas_words() {
     let too_few = place(&image(&[(None, false)]), 1, 3).expect_err("three replicas on one broker");
     assert_eq!(
         too_few.to_string(),
-        "The target replication factor of 3 cannot be reached because only 1 broker(s) are registered."
+        "The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have \
+         all their log directories cordoned."
     );
     let fenced = place(&image(&[(None, true)]), 1, 1).expect_err("nobody can lead");
     assert_eq!(fenced.to_string(), "All brokers are currently fenced.");

@@ -120,7 +120,7 @@ fn counts_are_checked() {
     assert_eq!(
         message(cluster.create(topic("t", 1, 3))),
         "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only \
-         1 broker(s) are registered."
+         1 broker(s) are registered or some brokers have all their log directories cordoned."
     );
     let mut nobody = Cluster::new();
     assert_eq!(
