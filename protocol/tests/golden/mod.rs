@@ -1,5 +1,5 @@
 //! Reads the golden files that Kafka's own classes made.
-#![allow(dead_code)] // each test uses its part
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::path::Path;
 
