@@ -33,12 +33,18 @@ fn group(id: &str) -> GroupId {
     GroupId(text(id))
 }
 
-/// Both create the offsets' topic for the first who asks, and serve it a moment later.
+/// Both create the offsets' topic for the first who asks, and load its partitions one by one a moment later: a
+/// group can be asked for when the partition that holds it is loaded.
 fn await_coordinator(world: &mut World) {
     let find = FindCoordinatorRequest::default().with_key(text("group"));
-    let list = ListGroupsRequest::default();
     wait::until_true("a coordinator", LIMIT, || world.connection().send(&find, 0).error_code == 0);
-    wait::until_true("its groups", LIMIT, || world.connection().send(&list, 0).error_code == 0);
+    let groups = ["group", "no-such", "simple"].map(group).to_vec();
+    let describe = DescribeGroupsRequest::default().with_groups(groups);
+    wait::until_true("the groups of this test", LIMIT, || {
+        world.connection().send(&describe, 0).groups.iter().all(|group| group.error_code == 0)
+    });
+    let list = ListGroupsRequest::default();
+    wait::until_true("all groups", LIMIT, || world.connection().send(&list, 0).error_code == 0);
 }
 
 fn members(both: &mut Differential) {
