@@ -54,7 +54,7 @@ pub fn node(program: &str, arguments: &[&str]) -> Finished {
 /// Runs the Go program of `integration/clients/go`.
 #[track_caller]
 pub fn go(arguments: &[&str]) -> Finished {
-    process::run(Command::new(installed("go").join("admin")).args(arguments), b"", RUN_LIMIT)
+    process::run(Command::new(installed("go").join("clients")).args(arguments), b"", RUN_LIMIT)
 }
 
 /// Runs one file of rskafka's own tests against `bootstrap`.
