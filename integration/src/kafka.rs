@@ -21,6 +21,13 @@ pub fn tool(name: &str, arguments: &[&str]) -> Finished {
     tool_with_input(name, arguments, b"")
 }
 
+/// The command of `kafka-NAME.sh` with logs from `level` on, for a tool that runs until it is told to stop.
+pub(crate) fn tool_command(name: &str, level: &str) -> Command {
+    let mut command = script();
+    command.args(["tool", name]).env("KAFKA_TOOL_LEVEL", level);
+    command
+}
+
 /// As [`tool`], with standard input.
 #[track_caller]
 pub fn tool_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Finished {
