@@ -8,6 +8,7 @@ mod kafka_names;
 mod log_limit;
 mod logging;
 mod memory;
+mod moments;
 mod notify;
 mod output;
 mod progress;

@@ -8,8 +8,11 @@ mod configs;
 mod connection;
 mod consumer;
 mod error;
+mod groups;
+mod offsets;
 mod partitioner;
 mod producer;
+mod reset;
 mod topics;
 
 use std::collections::HashMap;
@@ -27,7 +30,10 @@ pub(crate) use configs::{ConfigChange, ConfigEntry, ConfigResource, ResourceKind
 pub(crate) use connection::{ApiRange, Connection, Versions};
 pub(crate) use consumer::{Consumer, Position};
 pub(crate) use error::{ClientError, Refusal, Result};
+pub(crate) use groups::{GroupDescription, GroupMember};
+pub(crate) use offsets::{OffsetAt, Place};
 pub(crate) use producer::{Acknowledged, Acks, OutgoingRecord, Producer};
+pub(crate) use reset::{Reset, ResetTo};
 pub(crate) use topics::{NewTopic, PartitionDescription, TopicDescription};
 
 /// How long a broker may take to accept a connection.
@@ -95,12 +101,16 @@ impl Client {
         let response = self.seed.ask(&request, METADATA_VERSIONS)?;
         for broker in &response.brokers {
             let port = u16::try_from(broker.port).unwrap_or(0);
-            let address = (broker.host.to_string(), port);
-            if self.addresses.insert(broker.node_id.0, address.clone()).is_some_and(|known| known != address) {
-                self.brokers.remove(&broker.node_id.0);
-            }
+            self.note_address(broker.node_id.0, (broker.host.to_string(), port));
         }
         Ok(response)
+    }
+
+    /// Keeps where a broker is; a connection to where it was is of no use.
+    fn note_address(&mut self, id: i32, address: (String, u16)) {
+        if self.addresses.insert(id, address.clone()).is_some_and(|known| known != address) {
+            self.brokers.remove(&id);
+        }
     }
 
     /// Metadata of one topic whose partitions all have a leader. Waits a while for those of a topic that is being created.

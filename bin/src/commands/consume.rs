@@ -12,6 +12,7 @@ use super::record_format::RecordFormat;
 use super::{Server, json};
 use crate::client::{Consumer, Position};
 use crate::interrupt::Interrupt;
+use crate::moments::parse_span;
 use crate::output::Output;
 
 /// Prints the records of a topic, old and new ones, until Ctrl-C.
@@ -68,16 +69,8 @@ impl From {
             _ => match text.as_bytes() {
                 [b'-', ..] => number(&text[1..]).and_then(|count| place(Position::Last(count))),
                 [b'@', ..] => number(&text[1..]).and_then(|time| place(Position::Timestamp(time))),
-                [.., unit @ (b's' | b'm' | b'h' | b'd')] => number(&text[..text.len() - 1]).map(|count| {
-                    let seconds = match unit {
-                        b's' => 1,
-                        b'm' => 60,
-                        b'h' => 3_600,
-                        _ => 86_400,
-                    };
-                    Self::Ago { ms: count.saturating_mul(seconds * 1_000) }
-                }),
-                _ => number(text).and_then(|offset| place(Position::Offset(offset))),
+                _ => (number(text).and_then(|offset| place(Position::Offset(offset))))
+                    .or_else(|| parse_span(text).map(|ms| Self::Ago { ms })),
             },
         };
         parsed.ok_or_else(|| "expected beginning, end, an offset, -N, @MS, or a time like 15m".to_owned())

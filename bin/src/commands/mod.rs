@@ -7,6 +7,7 @@ mod config;
 mod config_list;
 mod consume;
 mod format;
+mod group;
 mod install_links;
 mod json;
 mod log;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Topic(topic::Command),
     Produce(produce::Arguments),
     Consume(consume::Arguments),
+    #[command(subcommand)]
+    Group(group::Command),
     #[command(subcommand)]
     Cluster(cluster::Command),
     #[command(subcommand)]
@@ -48,6 +51,7 @@ impl Command {
             Self::Topic(command) => command.run(),
             Self::Produce(arguments) => arguments.run(),
             Self::Consume(arguments) => arguments.run(),
+            Self::Group(command) => command.run(),
             Self::Cluster(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Log(command) => command.run(),
