@@ -6,6 +6,7 @@ use storage::index::txn_index::{AbortedTxn, ENTRY_SIZE};
 use storage::index::{ActiveIndex, Index, OffsetIndex, TimeIndex, count, encode_all, entry, last_where, rising};
 use storage::leader_epoch::LeaderEpochs;
 use storage::meta_properties::MetaProperties;
+use storage::remote_log::{Manifest, Part, PartSegments, RemoteSegment};
 use storage::{partition_metadata, producer_state};
 
 use crate::Target;
@@ -27,6 +28,7 @@ pub(crate) fn targets() -> Vec<Target> {
         Target::new("offset-checkpoint", vec![kafka("recovery-point-offset-checkpoint")], checkpoint),
         Target::new("leader-epochs", vec![kafka("orders-0/leader-epoch-checkpoint")], leader_epochs),
         Target::new("partition-metadata", vec![kafka("orders-0/partition.metadata")], partition),
+        Target::new("remote-manifest", vec![sealed_manifest()], remote_manifest),
         Target::new("meta-properties", vec![kafka("meta.properties")], meta_properties),
     ]
 }
@@ -94,6 +96,26 @@ fn partition(input: &[u8]) {
     let Ok(topic_id) = partition_metadata::decode(input) else { return };
     assert_eq!(partition_metadata::decode(partition_metadata::encode(topic_id).as_bytes()).ok(), Some(topic_id));
     assert_eq!(parse_uuid(&format_uuid(topic_id)), Some(topic_id));
+}
+
+fn sealed_manifest() -> Vec<u8> {
+    let segment = RemoteSegment { base_offset: 3, end_offset: 9, size_bytes: 70, ..RemoteSegment::default() };
+    let part = Part { base_offset: 0, end_offset: 3, count: 1, ..Part::default() };
+    let manifest = Manifest { parts: vec![part], segments: vec![segment], ..Manifest::default() };
+    manifest.encode().expect("our own manifest").to_vec()
+}
+
+/// With the checksum that the bytes would need.
+fn remote_manifest(input: &[u8]) {
+    let mut bytes = input.to_vec();
+    if let Some((head, rest)) = bytes.split_at_mut_checked(10) {
+        head[6..].copy_from_slice(&crc32c::crc32c(rest).to_be_bytes());
+    }
+    let _ = PartSegments::decode(bytes.clone().into());
+    let Ok(manifest) = Manifest::decode(bytes.into()) else { return };
+    assert!(manifest.segments.is_sorted_by_key(|segment| segment.base_offset));
+    let again = Manifest::decode(manifest.encode().expect("it was read"));
+    assert_eq!(again, Ok(manifest));
 }
 
 fn meta_properties(input: &[u8]) {

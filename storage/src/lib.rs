@@ -12,7 +12,8 @@
 //! └── …
 //! ```
 //!
-//! A compacted log is rewritten by the [`cleaner`], which leaves gaps in the offsets.
+//! A compacted log is rewritten by the [`cleaner`], which leaves gaps in the offsets. The oldest segments of a tiered log are
+//! objects in a store: [`remote_log`].
 //!
 //! Offsets of a log, the first inclusive, the others exclusive:
 //!
@@ -30,7 +31,7 @@
 //! - After a clean stop nothing is read until it is asked for; after a crash only what lies behind the recovery point.
 //!
 //! # Deliberately absent
-//! Everything async, the wall clock (time is an argument, in ms since the epoch), API requests and error codes, leaders,
+//! Everything async outside [`remote_log`], the wall clock (time is an argument, in ms since the epoch), API requests and error codes, leaders,
 //! replicas and configuration keys.
 
 pub mod checkpoint;
@@ -46,12 +47,13 @@ pub mod log_dir;
 pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
+pub mod remote_log;
 mod segment;
 mod segment_file;
 mod slot_cache;
 
 pub use config::LogConfig;
 pub use error::{AppendError, Error};
-pub use log::{Appended, Log, Offsets, ReadLimits, Region, TimestampOffset};
+pub use log::{Appended, Log, Offsets, ReadLimits, Region, RolledSegment, SegmentExport, TimestampOffset};
 pub use log_dir::{LogDir, LogDirOptions, LogDirs};
 pub use segment_file::{SegmentFile, StoredBatch};

@@ -6,6 +6,7 @@
 
 mod append;
 mod compact;
+mod export;
 mod flush;
 mod future;
 mod load;
@@ -28,6 +29,7 @@ use protocol::ids::{TopicPartition, Uuid};
 
 pub use append::Appended;
 pub(crate) use compact::Compaction;
+pub use export::{RolledSegment, SegmentExport};
 pub use lookup::TimestampOffset;
 pub use read::{ReadLimits, Region};
 

@@ -1,7 +1,9 @@
 //! Reading: which bytes of which file a fetch gets. Source: `LocalLog.read`, `LogSegment.read`.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,6 +30,24 @@ impl Region {
         Self { file: None, position: 0, size: 0 }
     }
 
+    /// Bytes that are in memory already.
+    pub fn of_bytes(bytes: Bytes) -> Self {
+        let size = bytes.len();
+        Self { file: Some(Arc::new(InMemory(bytes))), position: 0, size }
+    }
+
+    pub(super) fn of_file(file: Arc<dyn File>, position: u64, size: u64) -> Self {
+        Self { file: Some(file), position, size: usize::try_from(size).unwrap_or(usize::MAX) }
+    }
+
+    /// A part of it, counted from its first byte; what lies behind its end is left out.
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        let size = self.size as u64;
+        let (start, end) = (range.start.min(size), range.end.min(size));
+        let size = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+        Self { file: self.file.clone(), position: self.position.saturating_add(start), size }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.size == 0
     }
@@ -52,6 +72,39 @@ impl Region {
 impl fmt::Debug for Region {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Region({} bytes from {})", self.size, self.position)
+    }
+}
+
+/// Bytes that look like a file; nobody writes to it.
+#[derive(Debug)]
+struct InMemory(Bytes);
+
+impl File for InMemory {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let rest = usize::try_from(position).ok().and_then(|position| self.0.get(position..)).unwrap_or_default();
+        let size = rest.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&rest[..size]);
+        Ok(size)
+    }
+
+    fn write_all_vectored_at(&self, _: &mut [IoSlice<'_>], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 }
 

@@ -112,7 +112,7 @@ impl Log {
         Ok(reasons.len())
     }
 
-    fn candidates(&self, loaded: &Loaded) -> Result<Vec<Candidate>, Error> {
+    pub(super) fn candidates(&self, loaded: &Loaded) -> Result<Vec<Candidate>, Error> {
         let segments = loaded.segments();
         let ends = segments.iter().skip(1).map(|next| next.base_offset()).chain([loaded.tail().end_offset]);
         let mut candidates = Vec::with_capacity(segments.len());

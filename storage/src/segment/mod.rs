@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use bytes::Bytes;
 use names::Names;
 pub(crate) use names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX};
 pub(crate) use search::{Found, Hopper, WalkError};
@@ -263,6 +264,12 @@ impl Segment {
     /// Looks into the closed offset index; a missing file is made again from the log.
     fn read_offsets<R>(&self, place: Place<'_>, look_up: impl Fn(&[u8]) -> R) -> io::Result<R> {
         self.read_index(place, &self.offset_map, INDEX_SUFFIX, look_up)
+    }
+
+    /// The bytes of the offset index and of the time index of a closed segment.
+    pub(crate) fn stored_indexes(&self, place: Place<'_>) -> io::Result<(Bytes, Bytes)> {
+        let offsets = self.read_offsets(place, Bytes::copy_from_slice)?;
+        Ok((offsets, self.read_times(place, Bytes::copy_from_slice)?))
     }
 
     fn read_times<R>(&self, place: Place<'_>, look_up: impl Fn(&[u8]) -> R) -> io::Result<R> {

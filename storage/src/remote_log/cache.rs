@@ -1,0 +1,135 @@
+//! Pieces of objects in memory, bounded by bytes and count. Who asks for a piece that is on its way waits for that one
+//! download, and a download that nobody waits for any more goes on where it was when the next one asks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use object_store::path::Path;
+
+use super::RemoteError;
+
+/// What may be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheLimits {
+    pub bytes: u64,
+    pub count: usize,
+}
+
+/// A piece: an object and the number of the piece in it.
+pub(super) type PieceKey = (Path, u64);
+
+type Download = Shared<BoxFuture<'static, Result<Bytes, RemoteError>>>;
+
+pub(super) struct PieceCache {
+    limits: CacheLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pieces: HashMap<PieceKey, Piece>,
+    /// By when they were last asked for.
+    order: BTreeMap<u64, PieceKey>,
+    bytes: u64,
+    turn: u64,
+}
+
+struct Piece {
+    download: Download,
+    /// Counted from the moment that the download begins.
+    size: u64,
+    turn: u64,
+}
+
+impl PieceCache {
+    pub(super) fn new(limits: CacheLimits) -> Self {
+        Self { limits, state: Mutex::default() }
+    }
+
+    /// The piece `key` of `size` bytes: from memory, or by the download that `begin` makes.
+    ///
+    /// # Errors
+    /// The download's, for everybody who waited for it; the next one who asks begins another.
+    ///
+    /// # Cancel safety
+    /// What has come so far is not lost.
+    pub(super) async fn get(
+        &self,
+        key: PieceKey,
+        size: u64,
+        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
+    ) -> Result<Bytes, RemoteError> {
+        let download = self.find_or_begin(&key, size, begin);
+        let result = download.await;
+        if result.is_err() {
+            self.lock().remove(&key);
+        }
+        result
+    }
+
+    fn find_or_begin(
+        &self,
+        key: &PieceKey,
+        size: u64,
+        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
+    ) -> Download {
+        let mut state = self.lock();
+        let turn = state.next_turn();
+        if let Some(piece) = state.pieces.get_mut(key) {
+            let last = std::mem::replace(&mut piece.turn, turn);
+            let download = piece.download.clone();
+            state.order.remove(&last);
+            state.order.insert(turn, key.clone());
+            return download;
+        }
+        let download = begin().shared();
+        // One that is larger than the whole cache is not kept at all.
+        if size <= self.limits.bytes && self.limits.count > 0 {
+            state.make_room(size, self.limits);
+            state.insert(key.clone(), Piece { download: download.clone(), size, turn });
+        }
+        download
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (u64, usize) {
+        let state = self.lock();
+        assert_eq!(state.bytes, state.pieces.values().map(|piece| piece.size).sum::<u64>());
+        assert_eq!(state.order.len(), state.pieces.len());
+        (state.bytes, state.pieces.len())
+    }
+}
+
+impl State {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    fn make_room(&mut self, size: u64, limits: CacheLimits) {
+        while self.bytes.saturating_add(size) > limits.bytes || self.pieces.len() >= limits.count {
+            let Some((_, oldest)) = self.order.pop_first() else { return };
+            self.remove(&oldest);
+        }
+    }
+
+    fn insert(&mut self, key: PieceKey, piece: Piece) {
+        self.bytes += piece.size;
+        self.order.insert(piece.turn, key.clone());
+        self.pieces.insert(key, piece);
+    }
+
+    fn remove(&mut self, key: &PieceKey) {
+        if let Some(piece) = self.pieces.remove(key) {
+            self.bytes -= piece.size;
+            self.order.remove(&piece.turn);
+        }
+    }
+}

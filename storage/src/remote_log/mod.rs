@@ -1,0 +1,51 @@
+//! The cold tier: rolled segments as objects in a store. The one place of this crate where `async` is at home.
+//!
+//! ```text
+//! <cluster id>/<topic>-<topic id>/<partition>/
+//! ├── 00000000000000000042-<segment id>.log       the segment, byte for byte
+//! ├── 00000000000000000042-<segment id>.indexes   its indexes, producer snapshot and leader epochs, joined
+//! ├── part-<id>                                   segments that a manifest of many leaves to another object
+//! └── manifest/0000000003-00000000000000000017    all of it that exists, as leader epoch 3 has it for the 17th time
+//! ```
+//!
+//! # Invariants
+//! - The store is the truth and explains itself. What no manifest names does not exist; the manifest is written last.
+//! - No key is ever written twice. A segment's key holds a random id; a manifest is created only where there is none, and
+//!   the highest (leader epoch, sequence) counts, so that what a deposed leader writes is not seen.
+//! - Nothing is deleted while the newest manifest has it as readable. What lies below the manifest's log start offset is on
+//!   its way out, and is named until it is gone.
+//! - Every request has a deadline. Bytes from the store never panic.
+//!
+//! # Deliberately absent
+//! The wall clock, and the choice of the store: the broker makes one from its settings.
+
+mod cache;
+mod error;
+mod keys;
+mod manifest;
+mod mover;
+mod policy;
+mod probe;
+mod rate;
+mod reader;
+mod remote_partition;
+mod segment_object;
+mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use cache::CacheLimits;
+pub use error::RemoteError;
+pub use keys::{ManifestVersion, PartitionKeys};
+pub use manifest::{Manifest, ManifestError, Part, PartSegments, RemoteSegment, SegmentEpoch};
+pub use mover::{Mover, Step, StepInput};
+pub use policy::{Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
+pub use probe::{ProbeError, probe};
+pub use rate::RateLimit;
+pub use reader::RemoteReader;
+pub use remote_partition::{RemotePartition, RemoteView};
+pub use store::{RemoteStore, StoreLimits};
+
+pub use object_store;

@@ -1,0 +1,330 @@
+//! Look, decide, act: one step at a time, each of which may fail, be dropped or be the last before a power cut.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::ids::Uuid;
+
+use super::remote_partition::Newest;
+use super::segment_object::{describe, join};
+use super::{
+    Decision, ExpiryReason, Idle, Manifest, ManifestError, ManifestVersion, Part, PartSegments, PartitionKeys,
+    RemoteError, RemotePartition, RemoteSegment, RemoteStore, Situation, TierConfig, decide,
+};
+use crate::log::{Log, RolledSegment, SegmentExport};
+
+/// A manifest with more segments than this leaves the older half to a part, which is written once.
+const SPLIT: usize = 512;
+
+/// The sequence of a partition's first manifest.
+const FIRST: i64 = 1;
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A segment is remote now.
+    Copied { base_offset: i64, end_offset: i64, size_bytes: u64 },
+    /// The start of the log moved up.
+    Expired { log_start_offset: i64, reason: ExpiryReason },
+    /// So many segments are gone.
+    Deleted { count: usize },
+    /// There was nothing to do.
+    Nothing(Idle),
+}
+
+/// What the broker knows that the log does not.
+#[derive(Clone, Copy, Debug)]
+pub struct StepInput {
+    pub config: TierConfig,
+    pub leader_epoch: i32,
+    /// What lies below is replicated and in no open transaction (exclusive).
+    pub stable_end_offset: i64,
+    /// Milliseconds since the epoch.
+    pub now_ms: i64,
+}
+
+/// Moves the segments of one partition. Only the partition's leader may have one.
+#[derive(Debug)]
+pub struct Mover {
+    store: Arc<RemoteStore>,
+    broker_id: i32,
+    partition: Arc<RemotePartition>,
+    /// `None`: to be looked up, since nothing is known or what was known may be outdated.
+    published: Option<Published>,
+}
+
+/// The newest manifest.
+#[derive(Debug)]
+struct Published {
+    /// Of all manifests that are there, the newest last; the others go when the next one is there.
+    versions: Vec<ManifestVersion>,
+    log_start_offset: i64,
+    parts: Vec<Part>,
+}
+
+/// The local log at one moment.
+struct Local {
+    segments: Vec<RolledSegment>,
+    bytes: u64,
+    log_end_offset: i64,
+    recovery_point: i64,
+}
+
+impl Mover {
+    pub fn new(store: Arc<RemoteStore>, broker_id: i32, partition: Arc<RemotePartition>) -> Self {
+        Self { store, broker_id, partition, published: None }
+    }
+
+    /// Does the next thing that is to be done.
+    ///
+    /// # Errors
+    /// The store's or the disk's. Nothing is lost: the next step looks the newest manifest up again.
+    ///
+    /// # Cancel safety
+    /// As an error; objects that no manifest names may stay in the store.
+    pub async fn step(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<Step, RemoteError> {
+        let result = self.try_step(log, input).await;
+        if result.is_err() {
+            self.published = None;
+        }
+        result
+    }
+
+    async fn try_step(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<Step, RemoteError> {
+        if self.published.is_none() {
+            self.look_up(log, input).await?;
+        }
+        let local = look(log).await?;
+        let view = self.partition.view();
+        let decision = decide(&Situation {
+            local: &local.segments,
+            local_bytes: local.bytes,
+            log_end_offset: local.log_end_offset,
+            stable_end_offset: input.stable_end_offset.min(local.recovery_point),
+            remote: &view.segments,
+            log_start_offset: view.log_start_offset,
+            config: input.config,
+            now_ms: input.now_ms,
+        });
+        match decision {
+            Decision::Nothing(idle) => Ok(Step::Nothing(idle)),
+            Decision::Delete { count } => self.delete(log, input, count).await,
+            Decision::Expire { log_start_offset, reason } => {
+                self.partition.raise_log_start(log_start_offset);
+                store_copy(&self.partition, log).await?;
+                Ok(Step::Expired { log_start_offset, reason })
+            }
+            Decision::Copy { base_offset } => self.copy(log, input, base_offset).await,
+        }
+    }
+
+    /// Takes over what the newest manifest says.
+    async fn look_up(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<(), RemoteError> {
+        let newest = newest(&self.store, self.partition.keys()).await?;
+        if let Some(newer) = newest.versions.last().filter(|version| version.leader_epoch > input.leader_epoch) {
+            return Err(RemoteError::Fenced { key: self.partition.keys().manifest(*newer) });
+        }
+        self.partition.change(|view| {
+            view.segments.clone_from(&newest.segments);
+            view.log_start_offset = view.log_start_offset.max(newest.manifest.log_start_offset);
+        });
+        store_copy(&self.partition, log).await?;
+        let Newest { versions, manifest: Manifest { log_start_offset, parts, .. }, .. } = newest;
+        self.published = Some(Published { versions, log_start_offset, parts });
+        Ok(())
+    }
+
+    async fn copy(&mut self, log: &Arc<Log>, input: &StepInput, base_offset: i64) -> Result<Step, RemoteError> {
+        let Some(export) = export(log, base_offset).await? else {
+            // It went since it was looked at.
+            return Ok(Step::Nothing(Idle::UpToDate));
+        };
+        let segment = Arc::new(self.upload(&export, input.now_ms).await?);
+        let mut segments = self.partition.view().segments.clone();
+        segments.push(Arc::clone(&segment));
+        self.publish(input.leader_epoch, &segments).await?;
+        // Only now may readers see it, and the local segment go.
+        self.partition.change(|view| view.segments = segments);
+        store_copy(&self.partition, log).await?;
+        let (end_offset, size_bytes) = (segment.end_offset, segment.size());
+        Ok(Step::Copied { base_offset, end_offset, size_bytes })
+    }
+
+    async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<RemoteSegment, RemoteError> {
+        let (id, keys) = (Uuid::new_v4(), self.partition.keys());
+        let crc = self.store.upload(&keys.log(export.base_offset, id), &export.log).await?;
+        let joined = join(export);
+        let described = describe(export, &joined);
+        self.store.create(&keys.indexes(export.base_offset, id), joined).await?;
+        Ok(RemoteSegment { id, crc, copied_ms: now_ms, broker_id: self.broker_id, ..described })
+    }
+
+    /// Deletes the objects of the first segments. A manifest that has them as unreadable comes before, one without them after.
+    async fn delete(&mut self, log: &Arc<Log>, input: &StepInput, count: usize) -> Result<Step, RemoteError> {
+        let view = self.partition.view();
+        if self.published.as_ref().is_some_and(|known| known.log_start_offset < view.log_start_offset) {
+            self.publish(input.leader_epoch, &view.segments).await?;
+        }
+        self.check_newest().await?;
+        let keys = self.partition.keys();
+        for segment in view.segments.iter().take(count) {
+            self.store.delete(&keys.log(segment.base_offset, segment.id)).await?;
+            self.store.delete(&keys.indexes(segment.base_offset, segment.id)).await?;
+        }
+        let segments = view.segments.get(count..).unwrap_or_default().to_vec();
+        self.publish(input.leader_epoch, &segments).await?;
+        self.partition.change(|view| view.segments = segments);
+        store_copy(&self.partition, log).await?;
+        Ok(Step::Deleted { count })
+    }
+
+    /// A leader that was deposed must not delete what its successor reads.
+    async fn check_newest(&self) -> Result<(), RemoteError> {
+        let keys = self.partition.keys();
+        let known = self.published.as_ref().and_then(|known| known.versions.last().copied());
+        match versions(&self.store, keys).await?.last().copied() {
+            Some(newest) if Some(newest) != known => Err(RemoteError::Fenced { key: keys.manifest(newest) }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the manifest of `segments`, and removes what it replaces.
+    async fn publish(&mut self, leader_epoch: i32, segments: &[Arc<RemoteSegment>]) -> Result<(), RemoteError> {
+        let Some(known) = &self.published else { return Ok(()) };
+        let keys = self.partition.keys();
+        let first = segments.first().map_or(i64::MAX, |segment| segment.base_offset);
+        let (mut parts, gone): (Vec<Part>, Vec<Part>) =
+            known.parts.iter().cloned().partition(|part| part.end_offset > first);
+        let in_parts = parts.last().map_or(0, |last| last.end_offset);
+        let own = segments.partition_point(|segment| segment.base_offset < in_parts);
+        let mut own: Vec<RemoteSegment> = segments[own..].iter().map(|s| RemoteSegment::clone(s)).collect();
+        if own.len() > SPLIT {
+            parts.push(self.write_part(own.drain(..SPLIT / 2).collect()).await?);
+        }
+        let version = known.versions.last().copied().unwrap_or_default().next(leader_epoch);
+        let log_start_offset = self.partition.view().log_start_offset;
+        let manifest = Manifest {
+            leader_epoch: version.leader_epoch,
+            sequence: version.sequence,
+            log_start_offset,
+            parts: parts.clone(),
+            segments: own,
+        };
+        let key = keys.manifest(version);
+        self.store.create(&key, encoded(manifest.encode(), &key)?).await?;
+        let replaced = known.versions.iter().map(|version| keys.manifest(*version));
+        let outdated: Vec<_> = replaced.chain(gone.iter().map(|part| keys.part(part.id))).collect();
+        self.published = Some(Published { versions: vec![version], log_start_offset, parts });
+        for key in outdated {
+            self.store.delete(&key).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_part(&self, segments: Vec<RemoteSegment>) -> Result<Part, RemoteError> {
+        let id = Uuid::new_v4();
+        let part = Part {
+            id,
+            base_offset: segments.first().map_or(0, |segment| segment.base_offset),
+            end_offset: segments.last().map_or(0, |segment| segment.end_offset),
+            count: i32::try_from(segments.len()).unwrap_or(i32::MAX),
+        };
+        let key = self.partition.keys().part(id);
+        self.store.create(&key, encoded(PartSegments { segments }.encode(), &key)?).await?;
+        Ok(part)
+    }
+}
+
+fn encoded<E: std::fmt::Display>(
+    bytes: Result<Bytes, E>,
+    key: &object_store::path::Path,
+) -> Result<Bytes, RemoteError> {
+    bytes.map_err(|error| RemoteError::Corrupt { key: key.clone(), reason: error.to_string() })
+}
+
+/// The versions of all manifests that are there, the newest last.
+async fn versions(store: &RemoteStore, keys: &PartitionKeys) -> Result<Vec<ManifestVersion>, RemoteError> {
+    let listed = store.list(&keys.manifests()).await?;
+    let mut versions: Vec<_> = listed.iter().filter_map(|o| PartitionKeys::manifest_version(&o.location)).collect();
+    versions.sort_unstable();
+    Ok(versions)
+}
+
+/// The newest whole manifest of a partition, with the segments of its parts. One that is not whole was never believed by who
+/// wrote it, so the one before it is still there, unless it is the first of all.
+pub(super) async fn newest(store: &RemoteStore, keys: &PartitionKeys) -> Result<Newest, RemoteError> {
+    let versions = versions(store, keys).await?;
+    for (at, version) in versions.iter().enumerate().rev() {
+        let is_last = at == 0;
+        let key = keys.manifest(*version);
+        match Manifest::decode(store.get(&key).await?) {
+            Ok(manifest) => {
+                let segments = segments_of(store, keys, &manifest).await?;
+                return Ok(Newest { versions, manifest, segments });
+            }
+            Err(source) if is_last && version.sequence > FIRST || matches!(source, ManifestError::Version(_)) => {
+                return Err(RemoteError::Manifest { key, source });
+            }
+            Err(error) => tracing::warn!(%key, %error, "a manifest is not whole; the one before it counts"),
+        }
+    }
+    Ok(Newest { versions, ..Newest::default() })
+}
+
+async fn segments_of(
+    store: &RemoteStore,
+    keys: &PartitionKeys,
+    manifest: &Manifest,
+) -> Result<Vec<Arc<RemoteSegment>>, RemoteError> {
+    let mut segments = Vec::new();
+    for part in &manifest.parts {
+        let key = keys.part(part.id);
+        let damaged = |source| RemoteError::Manifest { key: key.clone(), source };
+        let found = PartSegments::decode(store.get(&key).await?).map_err(damaged)?;
+        found.check(part).map_err(damaged)?;
+        segments.extend(found.segments);
+    }
+    segments.extend(manifest.segments.iter().cloned());
+    // Of a part some segments may be gone already, which its object still has.
+    segments.retain(|segment| segment.end_offset > manifest.log_start_offset || !in_parts(manifest, segment));
+    Ok(segments.into_iter().map(Arc::new).collect())
+}
+
+fn in_parts(manifest: &Manifest, segment: &RemoteSegment) -> bool {
+    manifest.parts.last().is_some_and(|last| segment.base_offset < last.end_offset)
+}
+
+/// The disk is not read by a worker of the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, crate::Error> + Send + 'static,
+) -> Result<T, RemoteError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(RemoteError::from),
+        Err(error) => Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))),
+    }
+}
+
+async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || {
+        let segments = log.rolled_segments()?;
+        let offsets = log.offsets()?;
+        Ok(Local {
+            segments,
+            bytes: log.size_bytes()?,
+            log_end_offset: offsets.log_end_offset,
+            recovery_point: offsets.recovery_point,
+        })
+    })
+    .await
+}
+
+async fn export(log: &Arc<Log>, base_offset: i64) -> Result<Option<SegmentExport>, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || log.export_segment(base_offset)).await
+}
+
+async fn store_copy(partition: &Arc<RemotePartition>, log: &Arc<Log>) -> Result<(), RemoteError> {
+    let (partition, log) = (Arc::clone(partition), Arc::clone(log));
+    blocking(move || partition.store(&log)).await
+}

@@ -1,0 +1,368 @@
+//! The whole remote part of a log over stores that work and stores that do not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use protocol::ids::{TopicPartition, Uuid};
+use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
+
+use super::mover::newest;
+use super::testing::{Fault, FaultyStore};
+use super::*;
+use crate::file_system::{FileSystem, LosingFileSystem};
+use crate::log_dir::{LogDir, LogDirOptions};
+use crate::{Log, LogConfig, ReadLimits};
+
+const NOW: i64 = 1_700_000_000_000;
+const EPOCH: i32 = 3;
+const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+const MANY: CacheLimits = CacheLimits { bytes: 1 << 20, count: 1000 };
+
+fn keys() -> PartitionKeys {
+    PartitionKeys::new("cluster", Uuid::from_u128(7), &TopicPartition::new("t", 0))
+}
+
+/// A log of `batches` batches of three records, a few of them in each segment.
+fn log(batches: i64) -> Arc<Log> {
+    let file_system: Arc<dyn FileSystem> = Arc::new(LosingFileSystem::default());
+    let log_dir = LogDir::open(std::path::Path::new("/data"), &LogDirOptions::new(file_system)).unwrap();
+    let config = LogConfig { segment_bytes: 1000, index_interval_bytes: 200, ..LogConfig::default() };
+    let log = Log::open(&log_dir, TopicPartition::new("t", 0), Uuid::from_u128(7), config);
+    append(&log, batches);
+    log
+}
+
+fn append(log: &Log, batches: i64) {
+    for _ in 0..batches {
+        let first = log.offsets().unwrap().log_end_offset;
+        let mut builder = BatchBuilder::new(0, Codec::None);
+        for n in first..first + 3 {
+            builder.append(NOW + n * 10, None, Some(&vec![n as u8; 40 + n as usize % 30]), &[]);
+        }
+        log.append(&ValidatedBatch::trusted(builder.build()).unwrap(), EPOCH, NOW).unwrap();
+    }
+    log.flush().unwrap();
+}
+
+fn store(inner: Arc<dyn ObjectStore>) -> Arc<RemoteStore> {
+    Arc::new(RemoteStore::new(inner, StoreLimits { part_bytes: 600, ..StoreLimits::default() }))
+}
+
+fn input(config: TierConfig) -> StepInput {
+    StepInput { config, leader_epoch: EPOCH, stable_end_offset: i64::MAX, now_ms: NOW }
+}
+
+fn mover(store: &Arc<RemoteStore>) -> (Mover, Arc<RemotePartition>) {
+    let partition = Arc::new(RemotePartition::new(keys()));
+    (Mover::new(Arc::clone(store), 1, Arc::clone(&partition)), partition)
+}
+
+/// Steps until there is nothing to do.
+async fn settle(mover: &mut Mover, log: &Arc<Log>, input: StepInput) -> (Vec<Step>, Idle) {
+    let mut steps = Vec::new();
+    loop {
+        match mover.step(log, &input).await.unwrap() {
+            Step::Nothing(idle) => return (steps, idle),
+            step => steps.push(step),
+        }
+    }
+}
+
+/// Everything below `end` by the local log.
+fn local_bytes(log: &Log, mut offset: i64, end: i64) -> Bytes {
+    let mut all = BytesMut::new();
+    while offset < end {
+        let limits = ReadLimits { end_offset: end, max_bytes: 1, at_least_one: true };
+        let bytes = log.read(offset, limits).unwrap().read().unwrap();
+        offset = protocol::record_batch::BatchHeader::read(&bytes).unwrap().next_offset();
+        all.extend_from_slice(&bytes);
+    }
+    all.freeze()
+}
+
+async fn remote_bytes(reader: &RemoteReader, view: &RemoteView, mut offset: i64, max_bytes: usize) -> Bytes {
+    let mut all = BytesMut::new();
+    while let Some(segment) = view.segment_of(offset) {
+        let limits = ReadLimits { end_offset: i64::MAX, max_bytes, at_least_one: true };
+        let bytes = reader.read(&keys(), segment, offset, limits).await.unwrap();
+        let last = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0;
+        assert!(bytes.len() <= max_bytes || bytes.len() == last.size(), "within the limit, or one batch");
+        offset = last.next_offset();
+        all.extend_from_slice(&bytes);
+    }
+    all.freeze()
+}
+
+async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: &RemoteView) {
+    let (start, end) = (view.start_offset().unwrap(), view.end_offset().unwrap());
+    let expected = local_bytes(log, start, end);
+    for (chunk_bytes, max_bytes) in [(100, 700), (4 << 20, 1), (333, 1 << 20)] {
+        let reader = RemoteReader::new(Arc::clone(store), chunk_bytes, MANY, MANY);
+        assert!(remote_bytes(&reader, view, start, max_bytes).await == expected, "{chunk_bytes} {max_bytes}");
+        for segment in view.live() {
+            reader.verify(&keys(), segment).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_closed_segment_is_copied_and_reads_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores: [Arc<dyn ObjectStore>; 2] =
+        [FaultyStore::new(), Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap().with_fsync(true))];
+    for inner in stores {
+        let (log, store) = (log(40), store(inner));
+        let (mut mover, partition) = mover(&store);
+        let (steps, idle) = settle(&mut mover, &log, input(KEEP)).await;
+        let rolled = log.rolled_segments().unwrap();
+        assert_eq!((steps.len(), idle), (rolled.len(), Idle::UpToDate));
+        assert!(rolled.len() > 5);
+        let view = partition.view();
+        assert_eq!(view.end_offset(), Some(rolled.last().unwrap().end_offset));
+        assert_eq!(view.size_bytes(), rolled.iter().map(|segment| segment.size_bytes).sum::<u64>());
+        check_everything(&log, &store, &view).await;
+        let epochs = view.epochs_with(&crate::leader_epoch::LeaderEpochs::default());
+        assert_eq!(epochs.entries(), [crate::leader_epoch::EpochEntry { epoch: EPOCH, start_offset: 0 }]);
+        // One manifest is left, and two objects for each segment.
+        assert_eq!(store.list(&keys().folder()).await.unwrap().len(), 2 * rolled.len() + 1);
+    }
+}
+
+#[tokio::test]
+async fn times_are_found_as_in_the_local_log() {
+    let (log, store) = (log(40), store(FaultyStore::new()));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let reader = RemoteReader::new(Arc::clone(&store), 256, MANY, MANY);
+    let view = partition.view();
+    for timestamp in (NOW - 5..NOW + 10 * view.end_offset().unwrap() - 9).step_by(7) {
+        let segment = view.live().iter().find(|segment| segment.max_timestamp >= timestamp).unwrap();
+        let found = reader.offset_for_timestamp(&keys(), segment, timestamp, 0).await.unwrap();
+        assert_eq!(found, log.offset_for_timestamp(timestamp, i64::MAX).unwrap(), "{timestamp}");
+    }
+    let first = &view.live()[0];
+    let moved = reader.offset_for_timestamp(&keys(), first, NOW, 2).await.unwrap().unwrap();
+    assert_eq!((moved.offset, moved.leader_epoch), (2, Some(EPOCH)), "not before the start");
+}
+
+/// Whatever is below the log start offset goes, object by object.
+#[tokio::test]
+async fn what_expires_is_deleted() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(40), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let copied = partition.view().segments.len();
+    let small = TierConfig { retention_bytes: Some(log.size_bytes().unwrap() - 1900), ..KEEP };
+    let (steps, _) = settle(&mut mover, &log, input(small)).await;
+    assert!(matches!(steps[..], [Step::Expired { .. }, Step::Deleted { count: 2 | 1 }]), "{steps:?}");
+    let view = partition.view();
+    assert_eq!(view.start_offset(), Some(view.segments[0].base_offset));
+    check_everything(&log, &store, &view).await;
+    // DeleteRecords into the middle of a segment, then behind all of them.
+    let middle = view.segments[1].base_offset + 1;
+    partition.raise_log_start(middle);
+    assert_eq!((partition.view().start_offset(), partition.view().segment_of(middle - 1)), (Some(middle), None));
+    settle(&mut mover, &log, input(KEEP)).await;
+    assert!(partition.view().segments.len() < copied - 1);
+    partition.raise_log_start(log.offsets().unwrap().log_end_offset);
+    settle(&mut mover, &log, input(TierConfig { copies: false, ..KEEP })).await;
+    assert_eq!(partition.view().segments, []);
+    assert_eq!(inner.keys().await.len(), 1, "only the manifest that says so");
+}
+
+/// The broker dies after each request in turn, before or after the store has done it.
+#[tokio::test]
+async fn dying_at_any_request_loses_nothing() {
+    for fault in [Fault::Unavailable, Fault::LostAnswer] {
+        for last in 0.. {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+            inner.fail(move |number| {
+                (number > last).then_some(Fault::Unavailable).or((number == last).then_some(fault))
+            });
+            let (mut first, partition) = mover(&store);
+            let retention = TierConfig { retention_bytes: Some(3000), ..KEEP };
+            let mut died = false;
+            for config in [KEEP, retention] {
+                while !died && !matches!(first.step(&log, &input(config)).await, Ok(Step::Nothing(_))) {
+                    died = inner.requests() > last;
+                }
+            }
+            drop((first, partition));
+            inner.heal();
+            let again = Arc::new(RemotePartition::load(keys(), &log).unwrap());
+            let found = newest(&store, &keys()).await.unwrap();
+            for segment in &found.segments {
+                let dead = segment.end_offset <= found.manifest.log_start_offset;
+                let reader = RemoteReader::new(Arc::clone(&store), 512, MANY, MANY);
+                assert!(dead || reader.verify(&keys(), segment).await.is_ok(), "{fault:?} at {last}");
+            }
+            let mut second = Mover::new(Arc::clone(&store), 1, Arc::clone(&again));
+            settle(&mut second, &log, input(KEEP)).await;
+            check_everything(&log, &store, &again.view()).await;
+            if !died {
+                break;
+            }
+        }
+    }
+}
+
+/// A storm of every fault: in the end all is remote, and what the newest manifest names is there.
+#[tokio::test]
+async fn faults_delay_and_nothing_else() {
+    for seed in 0..30_u64 {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+        let faults = [Fault::Unavailable, Fault::LostAnswer, Fault::Torn];
+        inner.fail(move |number| {
+            let dice =
+                (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let dice = (dice ^ dice >> 29).wrapping_mul(0x94d0_49bb_1331_11eb) >> 33;
+            dice.is_multiple_of(5).then(|| faults[dice as usize / 5 % 3])
+        });
+        let (mut mover, partition) = mover(&store);
+        let mut failures = 0;
+        loop {
+            match mover.step(&log, &input(KEEP)).await {
+                Ok(Step::Nothing(_)) => break,
+                Ok(_) => {}
+                Err(_) => failures += 1,
+            }
+            assert!(failures < 1000, "it works again when the store does");
+            if failures > 300 {
+                inner.heal();
+            }
+        }
+        inner.heal();
+        assert!(failures > 0);
+        check_everything(&log, &store, &partition.view()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deposed_leader_neither_publishes_nor_deletes() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut old, old_view) = mover(&store);
+    old.step(&log, &input(KEEP)).await.unwrap();
+    let (mut new, new_view) = mover(&store);
+    let newer = StepInput { leader_epoch: EPOCH + 1, ..input(KEEP) };
+    settle(&mut new, &log, newer).await;
+    old_view.raise_log_start(i64::MAX);
+    for _ in 0..3 {
+        assert!(matches!(old.step(&log, &input(KEEP)).await, Err(RemoteError::Fenced { .. })));
+    }
+    assert_eq!(newest(&store, &keys()).await.unwrap().segments, new_view.view().segments);
+    check_everything(&log, &store, &new_view.view()).await;
+}
+
+#[tokio::test]
+async fn a_manifest_of_many_segments_is_split() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(4200), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut first, partition) = mover(&store);
+    settle(&mut first, &log, input(KEEP)).await;
+    let found = newest(&store, &keys()).await.unwrap();
+    assert!(found.segments.len() > 600 && found.manifest.segments.len() <= 512, "{}", found.segments.len());
+    assert_eq!((&found.segments, found.manifest.parts.len() > 1), (&partition.view().segments, true));
+    // All of the first part and a piece of the second expire; another broker goes on from there.
+    let start = partition.view().segments[300].base_offset;
+    partition.raise_log_start(start);
+    first.step(&log, &input(KEEP)).await.unwrap();
+    let (mut second, again) = mover(&store);
+    settle(&mut second, &log, input(KEEP)).await;
+    assert_eq!(again.view().start_offset(), Some(start));
+    assert_eq!(again.view().live(), partition.view().live());
+    let parts = inner.keys().await.into_iter().filter(|key| key.contains("/part-")).count();
+    assert_eq!(parts, found.manifest.parts.len() - 1, "the part that is wholly gone");
+}
+
+#[tokio::test]
+async fn a_restart_knows_without_the_store() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    partition.raise_log_start(4);
+    partition.store(&log).unwrap();
+    assert_eq!(*RemotePartition::load(keys(), &log).unwrap().view(), *partition.view());
+    log.write_beside("remote-log-manifest", b"damaged").unwrap();
+    assert_eq!(*RemotePartition::load(keys(), &log).unwrap().view(), RemoteView::default());
+}
+
+#[tokio::test]
+async fn a_silent_store_holds_nobody_longer_than_the_deadline() {
+    let inner = FaultyStore::new();
+    inner.fail(|_| Some(Fault::Silence));
+    let limits = StoreLimits { attempt: Duration::from_millis(1), ..StoreLimits::default() };
+    let store = Arc::new(RemoteStore::new(inner, limits));
+    let (mut mover, _) = mover(&store);
+    assert!(matches!(mover.step(&log(9), &input(KEEP)).await, Err(RemoteError::Deadline { .. })));
+}
+
+#[tokio::test]
+async fn a_store_that_overwrites_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = FaultyStore::new();
+    let at = Path::from("cluster");
+    probe(&store(Arc::clone(&inner) as Arc<dyn ObjectStore>), &at).await.unwrap();
+    probe(&store(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())), &at).await.unwrap();
+    assert_eq!(inner.keys().await, Vec::<String>::new(), "nothing stays");
+    inner.overwrites.store(true, std::sync::atomic::Ordering::SeqCst);
+    let refused = probe(&store(inner), &at).await;
+    assert!(matches!(refused, Err(ProbeError::Overwrites)), "{refused:?}");
+}
+
+/// Many ask for one piece at once: one request. What is held stays within the limits.
+#[tokio::test]
+async fn one_download_serves_all_and_the_cache_is_bounded() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(60), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let limits = CacheLimits { bytes: 700, count: 5 };
+    let reader = RemoteReader::new(Arc::clone(&store), 200, limits, limits);
+    let view = partition.view();
+    inner.heal();
+    let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+    let keys = keys();
+    let same = (0..20).map(|_| reader.read(&keys, &view.segments[0], 0, limit));
+    futures_util::future::try_join_all(same).await.unwrap();
+    assert!(inner.requests() <= 3, "the indexes and the pieces of one batch: {}", inner.requests());
+    for offset in 0..view.end_offset().unwrap() {
+        reader.read(&keys, view.segment_of(offset).unwrap(), offset, limit).await.unwrap();
+        let (bytes, count) = reader.held_chunks();
+        assert!(bytes <= limits.bytes && count <= limits.count, "{bytes} {count}");
+    }
+}
+
+#[tokio::test]
+async fn damaged_objects_are_named_and_never_panic() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(12), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let segment = Arc::clone(&partition.view().segments[0]);
+    let (key, size) = (keys().log(segment.base_offset, segment.id), segment.size() as usize);
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1 << 20, at_least_one: true };
+    let good = store.get(&key).await.unwrap();
+    let damages: BTreeSet<usize> = (0..size).step_by(3).chain([16, 11]).collect();
+    for at in damages {
+        let mut damaged = good.to_vec();
+        damaged[at] ^= 0xff;
+        store.inner().put_opts(&key, damaged.into(), object_store::PutMode::Overwrite.into()).await.unwrap();
+        let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
+        let _ = reader.read(&keys(), &segment, segment.base_offset, limits).await;
+        let _ = reader.offset_for_timestamp(&keys(), &segment, NOW + 5, 0).await;
+        assert!(matches!(reader.verify(&keys(), &segment).await, Err(RemoteError::Corrupt { .. })));
+    }
+    store.delete(&key).await.unwrap();
+    let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
+    assert!(reader.read(&keys(), &segment, segment.base_offset, limits).await.unwrap_err().is_not_found());
+}
