@@ -291,6 +291,10 @@ fn members_that_wait_are_answered_when_the_broker_stops() {
     let mut connection = ready(&broker);
     let required = connection.send(&join_request("g", ""), 9);
     connection.write(&join_request("g", &required.member_id), 9).expect("it is sent");
+    // Until it waits: a request that comes after the stop is answered otherwise.
+    let describe = DescribeGroupsRequest::default().with_groups(vec![group_id("g")]);
+    let mut other = broker.connect();
+    wait::until_true("the member", Duration::from_secs(60), || !other.send(&describe, 5).groups[0].members.is_empty());
     broker.stop();
     let (_, answer) = connection.read::<protocol::messages::JoinGroupRequest>(9).expect("it is answered");
     assert_eq!(answer.error_code, 16, "another coordinator, if there is one");
