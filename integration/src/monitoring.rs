@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::broker::Broker;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// An answer over HTTP.
 #[derive(Debug)]

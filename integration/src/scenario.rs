@@ -150,4 +150,4 @@ fn large(size: usize) -> Vec<u8> {
 }
 
 /// Time for a topic that a client makes by asking for it.
-pub const AUTO_CREATION_LIMIT: Duration = Duration::from_secs(30);
+pub const AUTO_CREATION_LIMIT: Duration = Duration::from_secs(60);

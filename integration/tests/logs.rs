@@ -8,7 +8,7 @@ use std::time::Duration;
 use integration::broker::Broker;
 use integration::{process, wait, workspace};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What Testcontainers' modules and start scripts look for in the output.
 const PHRASES: [&str; 3] =

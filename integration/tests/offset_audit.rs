@@ -316,5 +316,5 @@ fn retention_takes_whole_segments_and_never_the_readers_place() {
         assert_eq!(fetched.error_code, 0);
         take(&STREAM, &fetched.records.expect("records are never null"), &mut next);
     }
-    wait::until_true("the deletion of files", Duration::from_secs(30), || segments(&broker, STREAM.name) < 100);
+    wait::until_true("the deletion of files", Duration::from_secs(60), || segments(&broker, STREAM.name) < 100);
 }

@@ -11,7 +11,7 @@ use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataReque
 use super::{Connection, text};
 use crate::wait;
 
-const LEADER_LIMIT: Duration = Duration::from_secs(30);
+const LEADER_LIMIT: Duration = Duration::from_secs(60);
 
 impl Connection {
     /// Creates a topic of one replica and waits until every partition has a leader.

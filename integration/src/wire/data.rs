@@ -21,7 +21,7 @@ const FETCH_VERSION: i16 = 12;
 const LIST_OFFSETS_VERSION: i16 = 7;
 const READ_UNCOMMITTED: i8 = 0;
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
-const PRODUCER_ID_LIMIT: Duration = Duration::from_secs(30);
+const PRODUCER_ID_LIMIT: Duration = Duration::from_secs(60);
 
 /// Timestamps with a meaning in ListOffsets.
 pub const LATEST: i64 = -1;

@@ -19,7 +19,7 @@ pub use data::{
 };
 pub use group::{Committed, Member, commit_request, group_id, join_request};
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// One connection. Correlation ids count up from 0.

@@ -131,7 +131,7 @@ fn await_move(world: &mut crate::world::World, topic: &str, index: i32, director
     let request = DescribeLogDirsRequest::default().with_topics(Some(vec![
         DescribableLogDirTopic::default().with_topic(name(topic)).with_partitions(vec![index]),
     ]));
-    integration::wait::until_true("the end of the move", std::time::Duration::from_secs(30), || {
+    integration::wait::until_true("the end of the move", std::time::Duration::from_secs(60), || {
         let described = world.connection().send(&request, 4);
         let holding = described.results.iter().filter(|result| !result.topics.is_empty());
         let places: Vec<_> = holding.map(|result| result.log_dir.to_string()).collect();
