@@ -200,7 +200,7 @@ impl Log {
         } else if first.end() > most {
             if limits.at_least_one { first.end() } else { start }
         } else {
-            self.walked(segment, segment.find_last_before(place, start, most))?.map_or(first.end(), |last| last.end())
+            self.walked(segment, segment.last_end_before(place, start, most))?.unwrap_or(first.end())
         };
         let opened = segment.log_file(place);
         let file = self.check_read("opening a segment", opened)?;

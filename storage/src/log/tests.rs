@@ -149,6 +149,19 @@ fn every_offset_is_read_once_and_in_order() {
 }
 
 #[test]
+fn a_read_looks_at_few_headers_however_much_it_returns() {
+    // Every batch has its index entry, and the limit falls into the midst of one.
+    let mut fixture = Fixture::new(LogConfig { segment_bytes: 8 << 20, ..small_segments() });
+    (0..300).for_each(|_| fixture.append(10, 1_000));
+    let before = fixture.file_system.counts().reads;
+    let limits = ReadLimits { end_offset: fixture.end_offset(), max_bytes: 1 << 20, at_least_one: true };
+    let region = fixture.log.read(100, limits).unwrap();
+    assert!(region.size > 1_000_000);
+    let reads = fixture.file_system.counts().reads - before;
+    assert!(reads <= 4, "{reads} reads");
+}
+
+#[test]
 fn a_clean_restart_keeps_everything_and_appends_go_on() {
     let mut fixture = filled();
     for _ in 0..3 {

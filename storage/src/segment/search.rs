@@ -107,30 +107,18 @@ impl Segment {
         Ok(None)
     }
 
-    /// The last batch that ends at or before byte `limit`, looking from `start`, where a batch begins.
-    pub(crate) fn find_last_before(
-        &self,
-        place: Place<'_>,
-        start: u64,
-        limit: u64,
-    ) -> Result<Option<Found>, WalkError> {
+    /// Where the last batch ends that ends at or before byte `limit`, looking from `start`, where a batch begins; `None`
+    /// if the batch at `start` reaches beyond.
+    pub(crate) fn last_end_before(&self, place: Place<'_>, start: u64, limit: u64) -> Result<Option<u64>, WalkError> {
         let floor = self.floor_position_before(place, limit)?.max(start);
         let file = self.log_file(place)?;
-        let mut last = self.hop_to_last(&*file, floor, limit)?;
-        if last.is_none() && floor > start {
-            // The indexed batch itself reaches beyond the limit: what is wanted ends where it begins.
-            last = self.hop_to_last(&*file, start, floor)?;
-        }
-        Ok(last)
-    }
-
-    fn hop_to_last(&self, file: &dyn File, start: u64, limit: u64) -> Result<Option<Found>, WalkError> {
-        let mut hopper = Hopper::new(file, start, limit);
-        let mut last = None;
+        let mut hopper = Hopper::new(&*file, floor, limit);
+        // The batch that an index entry names may itself reach beyond the limit: then the one before it ends there.
+        let mut end = (floor > start).then_some(floor);
         while let Some(found) = hopper.next()? {
-            last = Some(found);
+            end = Some(found.end());
         }
-        Ok(last)
+        Ok(end)
     }
 
     /// The bytes of a control batch; of any other nothing, since its header says all that a replay needs.
