@@ -49,6 +49,8 @@ pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<Fe
 struct Fetch {
     context: RequestContext,
     session: Session,
+    /// What the session asks for, as found when it was read.
+    partitions: Vec<Result<Arc<Partition>, ErrorCode>>,
     answers: Vec<PartitionAnswer>,
     /// Bytes of records in the answers.
     bytes: usize,
@@ -67,6 +69,7 @@ impl Fetch {
             min_bytes: positive(request.min_bytes).min(max_bytes),
             max_bytes,
             read_committed: request.isolation_level == READ_COMMITTED,
+            partitions: Vec::new(),
             answers: Vec::new(),
             bytes: 0,
             failed: false,
@@ -76,20 +79,21 @@ impl Fetch {
     }
 
     fn read_all(&mut self) {
-        self.answers = Vec::with_capacity(self.session.partitions().len());
-        for slot in 0..self.session.partitions().len() {
-            let answer = self.read(&self.session.partitions()[slot], self.left(), self.bytes == 0);
+        self.partitions = self.session.partitions().iter().map(|asked| self.find(asked)).collect();
+        self.answers = Vec::with_capacity(self.partitions.len());
+        for slot in 0..self.partitions.len() {
+            let answer = self.read(slot, self.left(), self.bytes == 0);
             self.bytes += answer.size();
             self.failed |= answer.is_error();
             self.answers.push(answer);
         }
     }
 
-    /// Reads one partition again.
+    /// Reads one partition again, if it is still there.
     fn read_again(&mut self, slot: usize) {
-        let Some(asked) = self.session.partitions().get(slot) else { return };
+        self.partitions[slot] = self.find(&self.session.partitions()[slot]);
         self.bytes -= self.answers[slot].size();
-        let answer = self.read(asked, self.left(), self.bytes == 0);
+        let answer = self.read(slot, self.left(), self.bytes == 0);
         self.bytes += answer.size();
         self.failed |= answer.is_error();
         self.answers[slot] = answer;
@@ -100,10 +104,11 @@ impl Fetch {
         self.max_bytes.saturating_sub(self.bytes)
     }
 
-    fn read(&self, asked: &FetchedPartition, left: usize, at_least_one: bool) -> PartitionAnswer {
-        let partition = match self.find(asked) {
+    fn read(&self, slot: usize, left: usize, at_least_one: bool) -> PartitionAnswer {
+        let asked = &self.session.partitions()[slot];
+        let partition = match &self.partitions[slot] {
             Ok(partition) => partition,
-            Err(code) => return PartitionAnswer::unknown(code),
+            Err(code) => return PartitionAnswer::unknown(*code),
         };
         let limits = FetchLimits {
             offset: asked.fetch_offset,
@@ -138,33 +143,32 @@ impl Fetch {
     /// are read again.
     async fn wait(mut self, deadline: Instant) -> FetchAnswer {
         let mut watch = Watch::default();
-        let found = self.session.partitions().iter().map(|asked| self.find(asked));
-        let partitions: Vec<_> = found.collect();
-        for (slot, partition) in partitions.iter().enumerate() {
-            if let Ok(partition) = partition {
-                watch.add(partition, self.next_news(slot), slot as u32);
-                // What came between the first look and now is not told.
-                if partition.known_high_watermark() >= Some(self.next_news(slot)) {
-                    self.read_again(slot);
-                }
-            } else {
-                self.failed = true;
-            }
+        for slot in 0..self.partitions.len() {
+            self.watch(&mut watch, slot, true);
         }
         while !self.is_satisfied() {
             let Ok(news) = tokio::time::timeout_at(deadline, watch.ready()).await else { break };
             for slot in news {
-                let place = slot as usize;
-                self.read_again(place);
-                if let Some(Ok(partition)) = partitions.get(place) {
-                    watch.renew(partition, self.next_news(place), slot);
-                    if partition.known_high_watermark() >= Some(self.next_news(place)) {
-                        self.read_again(place);
-                    }
-                }
+                self.read_again(slot as usize);
+                self.watch(&mut watch, slot as usize, false);
             }
         }
         self.finish()
+    }
+
+    /// Registers for news of a partition, for the first time or again. What came since it was read is not told, so it is
+    /// read once more.
+    fn watch(&mut self, watch: &mut Watch, slot: usize, is_first: bool) {
+        let Ok(partition) = &self.partitions[slot] else { return };
+        if is_first {
+            watch.add(partition, self.next_news(slot), slot as u32);
+        } else {
+            watch.renew(partition, self.next_news(slot), slot as u32);
+        }
+        let is_over = partition.check_leader().is_err();
+        if is_over || partition.known_high_watermark() >= Some(self.next_news(slot)) {
+            self.read_again(slot);
+        }
     }
 
     /// The high watermark at which there is more in a partition than was read.
@@ -173,10 +177,8 @@ impl Fetch {
     }
 
     fn finish(self) -> FetchAnswer {
-        for (asked, answer) in
-            self.session.partitions().iter().zip(&self.answers).filter(|(_, answer)| answer.size() > 0)
-        {
-            if let Ok(partition) = self.find(asked) {
+        for (partition, answer) in self.partitions.iter().zip(&self.answers).filter(|(_, answer)| answer.size() > 0) {
+            if let Ok(partition) = partition {
                 partition.traffic().fetched(answer.size() as u64);
             }
         }
