@@ -1,12 +1,69 @@
 //! Group commit: a few threads that sync partitions. A partition is in the queue at most once, and whatever is appended
 //! while it is being synced rides on the next round.
+//!
+//! A sync costs the same for one batch as for fifty, so two things keep rounds from splitting. What one read of a
+//! connection brings is asked for at once ([`FlushHold`]), not with its first batch. And where a round ends while others
+//! wait, the next one begins a little later: the clients that were just answered come again within a round trip, and
+//! would else be half a round behind for ever (PostgreSQL's `commit_delay`).
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::Partition;
+
+/// The pause before a round that others wait for, as a part of what the last one took: so much of the rate is the most
+/// that it can cost.
+const GATHER_DIVISOR: u32 = 4;
+const MAX_GATHER: Duration = Duration::from_micros(500);
+
+/// Flushes to be asked for, and of whom.
+type Held = Vec<(Arc<Flusher>, Arc<Partition>)>;
+
+thread_local! {
+    /// What this thread will ask for when its hold ends; `None` without a hold.
+    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+/// While it lives, flushes that this thread asks for wait, each partition once; they are asked for when it is dropped.
+/// For a run of appends without an await between them.
+pub struct FlushHold {
+    /// It belongs to its thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl FlushHold {
+    /// Begins to hold, until the drop. An inner hold of the same thread ends the outer one's early, no more.
+    pub fn begin() -> Self {
+        HELD.with_borrow_mut(|held| {
+            held.get_or_insert_default();
+        });
+        Self { _not_send: PhantomData }
+    }
+
+    /// Takes a request if this thread holds them.
+    fn take(flusher: &Arc<Flusher>, partition: &Arc<Partition>) -> bool {
+        HELD.with_borrow_mut(|held| {
+            let Some(held) = held else { return false };
+            if !held.iter().any(|(_, other)| Arc::ptr_eq(other, partition)) {
+                held.push((Arc::clone(flusher), Arc::clone(partition)));
+            }
+            true
+        })
+    }
+}
+
+impl Drop for FlushHold {
+    fn drop(&mut self) {
+        for (flusher, partition) in HELD.take().unwrap_or_default() {
+            flusher.flush(&partition);
+        }
+    }
+}
 
 /// Whether a partition waits for a flush.
 #[derive(Debug, Default)]
@@ -90,9 +147,9 @@ impl Flusher {
         self.not_empty.notify_all();
     }
 
-    /// Lets `partition` be flushed soon. Returns at once.
-    pub fn flush(&self, partition: &Arc<Partition>) {
-        if partition.flush_state().want() {
+    /// Lets `partition` be flushed soon: at the end of the thread's [`FlushHold`], if there is one. Returns at once.
+    pub fn flush(self: &Arc<Self>, partition: &Arc<Partition>) {
+        if !FlushHold::take(self, partition) && partition.flush_state().want() {
             self.push(Arc::clone(partition));
         }
     }
@@ -104,7 +161,7 @@ impl Flusher {
     }
 
     /// Begins the round: what was written since the last one is flushed soon. Returns how many partitions that are.
-    pub fn begin_round(&self) -> usize {
+    pub fn begin_round(self: &Arc<Self>) -> usize {
         let dirty = std::mem::take(&mut *self.lock_dirty());
         for partition in &dirty {
             partition.set_clean();
@@ -135,13 +192,30 @@ impl Flusher {
 
     fn work(&self) {
         while let Some(partition) = self.next() {
+            self.serve(partition);
+        }
+    }
+
+    /// Flushes `partition`, round after round while more is appended meanwhile and no other partition waits.
+    fn serve(&self, partition: Arc<Partition>) {
+        loop {
             partition.flush_state().begin();
+            let started = Instant::now();
             // A failure took the directory offline, said so, and told those who wait.
             let _ = partition.flush();
-            if partition.flush_state().end() {
-                self.push(partition);
+            if !partition.flush_state().end() {
+                return;
             }
+            if self.is_turn_over() {
+                return self.push(partition);
+            }
+            std::thread::park_timeout((started.elapsed() / GATHER_DIVISOR).min(MAX_GATHER));
         }
+    }
+
+    fn is_turn_over(&self) -> bool {
+        let queue = self.lock();
+        !queue.partitions.is_empty() || queue.running > queue.wanted
     }
 
     fn next(&self) -> Option<Arc<Partition>> {
@@ -168,7 +242,41 @@ impl Flusher {
 
 #[cfg(test)]
 mod tests {
+    use storage::file_system::{FileSystem, LosingFileSystem};
+
     use super::*;
+    use crate::replica::Durability;
+    use crate::replica::testing::{self, NOW, batch};
+
+    #[test]
+    fn what_a_hold_keeps_is_flushed_when_it_ends() {
+        let (file_system, flusher) = (Arc::new(LosingFileSystem::default()), Flusher::start(1));
+        let folder = tempfile::tempdir().unwrap();
+        let partition = testing::partition(
+            Arc::clone(&file_system) as Arc<dyn FileSystem>,
+            folder.path(),
+            &flusher,
+            Durability::Durable,
+        );
+        let append = || partition.append(batch(&[b"value"]), 9, NOW).unwrap();
+        let is_idle = || partition.flush_state().0.load(Ordering::Acquire) == IDLE;
+        // The first flush also writes down the leader's epoch.
+        append();
+        while !is_idle() {
+            std::thread::yield_now();
+        }
+        let syncs = file_system.counts().syncs;
+        let hold = FlushHold::begin();
+        for _ in 0..3 {
+            append();
+        }
+        assert!(is_idle());
+        drop(hold);
+        flusher.stop();
+        assert_eq!(partition.known_high_watermark(), Some(4));
+        assert_eq!(file_system.counts().syncs - syncs, 1, "one for all of them");
+        assert!(HELD.with_borrow(Option::is_none));
+    }
 
     #[test]
     fn threads_come_and_go() {

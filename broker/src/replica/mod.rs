@@ -29,7 +29,7 @@ use storage::{Log, LogDir, LogDirs, partition_metadata};
 use crate::metrics::Totals;
 
 pub use cleaner::LogCleaner;
-pub use flusher::Flusher;
+pub use flusher::{FlushHold, Flusher};
 pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use recovery::{Recovery, RecoveryProgress};

@@ -22,6 +22,7 @@ use super::limits::Place;
 use super::reader::{Reader, SIZE_FIELD};
 use super::{Output, ServerSettings};
 use crate::handlers::{self, Handled, RequestContext, Services};
+use crate::replica::FlushHold;
 
 /// Requests of one connection that may be unanswered.
 const MAX_PENDING: usize = 64;
@@ -137,6 +138,7 @@ impl Connection {
 
     /// Runs every whole frame in the buffer that may be run now.
     fn take_frames(&mut self) -> Result<(), Closed> {
+        let _hold = FlushHold::begin();
         while self.closing.is_none() && self.pending.len() < MAX_PENDING && self.may_begin() {
             let Some(frame) = self.reader.take_frame(&self.settings.frames)? else { break };
             self.handle(frame)?;
