@@ -181,10 +181,13 @@ pub async fn start_quorum(
     clock: Clock,
 ) -> Result<ClusterTruth, QuorumError> {
     let address = bound.controller_endpoints.first().or(bound.client_endpoints.first());
-    let address = address.map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).unwrap_or_default();
+    let (listener, address) = address
+        .map(|endpoint| (endpoint.name.clone(), format!("{}:{}", endpoint.host, endpoint.port)))
+        .unwrap_or_default();
     let config = QuorumConfig {
         node_id: settings.node_id,
         voters: BTreeMap::from([(settings.node_id, address)]),
+        listener,
         log_dir: Arc::clone(&directories.metadata),
         snapshots: SnapshotPolicy { max_bytes: settings.snapshot_bytes, max_age: settings.snapshot_interval },
         now_ms: Arc::new(move || clock.now_ms()),

@@ -1,18 +1,23 @@
-//! The metadata log: records, batches, snapshots, the vote file.
+//! The metadata log: records, batches, snapshots, the vote, the purge point.
 
 use bytes::Bytes;
 use protocol::metadata_record::MetadataRecord;
 use protocol::record_batch::{BatchBuilder, Batches, Codec};
 use raft::image::{Image, ImageBuilder};
-use raft::quorum::inspect::{read_batch, read_snapshot, read_vote_file};
+use raft::quorum::inspect::{SnapshotId, read_batch, read_purge_point, read_quorum_state, read_snapshot};
 
 use crate::Target;
 use crate::corpus::{golden_folder, golden_lines};
 use crate::cut::repair_crcs;
 
 const CRC_POSITION: usize = 6;
-/// A vote file of this program: "OTTV", version, CRC, record.
-const VOTE_FILE: &[u8] = b"OTTV\0\0\xe4\x16\xf2\xbb\0\0\0\0\0\0\0\x07\0\0\0\x03\x01\0\0\0\0\0\0\0\x29\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\x04\xd2\0";
+/// A purge point of this program: "OTTP", version, CRC, record.
+const PURGE_POINT: &[u8] = b"OTTP\0\0\xb3\xfb\x32\xd6\0\0\0\0\0\0\0\x29\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\x04\xd2\0";
+/// A vote as Kafka writes it, in both versions.
+const QUORUM_STATES: [&[u8]; 2] = [
+    br#"{"leaderId":1,"leaderEpoch":7,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#,
+    br#"{"clusterId":"","leaderId":1,"leaderEpoch":7,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#,
+];
 
 pub(crate) fn targets() -> Vec<Target> {
     let values = golden_values();
@@ -21,7 +26,8 @@ pub(crate) fn targets() -> Vec<Target> {
         Target::new("metadata-batch", batch_seeds(&values), batch),
         Target::new("metadata-snapshot", snapshot_seeds(&values), snapshot),
         Target::new("metadata-image", vec![all_records(&values)], image),
-        Target::new("vote-file", vec![VOTE_FILE.to_vec()], vote_file),
+        Target::new("purge-point", vec![PURGE_POINT.to_vec()], purge_point),
+        Target::new("quorum-state", QUORUM_STATES.map(<[u8]>::to_vec).to_vec(), quorum_state),
     ]
 }
 
@@ -68,9 +74,15 @@ fn control_batch(base_offset: i64, records: &[(i16, &[u8])]) -> Vec<u8> {
 /// One voter: a list of sets of voters, and a list of nodes with their addresses.
 const MEMBERS: &[u8] = b"\0\x02\x02\0\0\0\x01\0\x02\0\0\0\x01\x0f127.0.0.1:9093\0\0";
 
+const KRAFT_VERSION: (i16, &[u8]) = (5, b"\0\0\0\x01\0");
+/// One voter in KRaft's own record.
+const KRAFT_VOTERS: (i16, &[u8]) =
+    (6, b"\0\0\x02\0\0\0\x01ABCDEFGHIJKLMNOP\x02\x0bCONTROLLER\x0a127.0.0.1\x23\x85\0\0\0\0\x01\0\0\0");
+
 fn batch_seeds(values: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let controls = [(2, &b"\0\0\0\0\0\x01\x02\0\0\0\x01\0\x02\0\0\0\x01\0\0"[..]), (20_000, MEMBERS)];
-    let controls = controls.map(|record| control_batch(7, &[record]));
+    let leader_change = (2, &b"\0\0\0\0\0\x01\x02\0\0\0\x01\0\x02\0\0\0\x01\0\0"[..]);
+    let controls = [vec![leader_change], vec![(20_000, MEMBERS)], vec![leader_change, KRAFT_VERSION, KRAFT_VOTERS]];
+    let controls = controls.iter().map(|records| control_batch(7, records));
     values.chunks(5).map(|values| batch_of(values, 7)).chain(controls).collect()
 }
 
@@ -82,8 +94,7 @@ fn batch(input: &[u8]) {
 }
 
 fn snapshot_seeds(values: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let state = [&[0; 8][..], &[0, 0, 0, 3], &[0; 4], &[0xff; 16], &[0, 0, 0, 0, 0, 0, 0, 9], &[0; 8], &[0]].concat();
-    let head = control_batch(0, &[(3, &[0; 11]), (20_001, &state), (20_000, MEMBERS)]);
+    let head = control_batch(0, &[(3, &[0; 11]), KRAFT_VERSION, KRAFT_VOTERS, (20_000, MEMBERS)]);
     let foot = control_batch(1000, &[(4, &[0; 3])]);
     let with = |values: &[Vec<u8>]| [&head[..], &batch_of(values, 3), &foot].concat();
     let topics = golden_lines("protocol", "metadata/TopicRecord.txt");
@@ -94,7 +105,7 @@ fn snapshot_seeds(values: &[Vec<u8>]) -> Vec<Vec<u8>> {
 fn snapshot(input: &[u8]) {
     let mut bytes = input.to_vec();
     repair_crcs(&mut bytes);
-    if let Ok(image) = read_snapshot(&bytes.into()) {
+    if let Ok(image) = read_snapshot(SnapshotId { end_offset: 9, epoch: 3 }, &bytes.into()) {
         assert_comes_back(&image);
     }
 }
@@ -134,11 +145,15 @@ fn assert_comes_back(image: &Image) {
 }
 
 /// With the checksum that the bytes would need.
-fn vote_file(input: &[u8]) {
-    let _ = read_vote_file(Bytes::copy_from_slice(input));
+fn purge_point(input: &[u8]) {
+    let _ = read_purge_point(Bytes::copy_from_slice(input));
     let mut bytes = input.to_vec();
     if let Some((head, record)) = bytes.split_at_mut_checked(CRC_POSITION + 4) {
         head[CRC_POSITION..].copy_from_slice(&crc32c::crc32c(record).to_be_bytes());
-        let _ = read_vote_file(bytes.into());
+        let _ = read_purge_point(bytes.into());
     }
+}
+
+fn quorum_state(input: &[u8]) {
+    let _ = read_quorum_state(input);
 }

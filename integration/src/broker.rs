@@ -29,13 +29,14 @@ enum Kind {
 /// What to start, before it is started.
 pub struct Setup {
     kind: Option<Kind>,
+    standalone: bool,
     folder: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { kind: None, folder: None, settings: Vec::new() }
+        Self { kind: None, standalone: false, folder: None, settings: Vec::new() }
     }
 
     /// One key of `server.properties`.
@@ -49,6 +50,18 @@ impl Setup {
     #[must_use]
     pub fn apache_kafka(self) -> Self {
         Self { kind: Some(Kind::Kafka), ..self }
+    }
+
+    /// Starts Ottla, whatever the environment says: for tests in which both take part.
+    #[must_use]
+    pub fn ottla(self) -> Self {
+        Self { kind: Some(Kind::Ottla), ..self }
+    }
+
+    /// Kafka keeps its voter in the metadata log (KIP-853), not in its configuration.
+    #[must_use]
+    pub fn standalone(self) -> Self {
+        Self { standalone: true, ..self }
     }
 
     /// Keeps the data here instead of in a folder that goes away with the broker.
@@ -69,8 +82,9 @@ impl Setup {
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         fs::create_dir_all(&folder).expect("the folder can be made");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (standalone, settings) = (self.standalone, self.settings);
         let mut broker =
-            Broker { kind, address, folder, settings: self.settings, child: None, pid: 0, starts: 0, temporary };
+            Broker { kind, standalone, address, folder, settings, child: None, pid: 0, starts: 0, temporary };
         broker.launch();
         broker
     }
@@ -96,6 +110,7 @@ impl Kind {
 /// A running (or killed) broker. Dropping it kills the process; a panicking test also shows the end of its log.
 pub struct Broker {
     kind: Kind,
+    standalone: bool,
     address: SocketAddr,
     folder: PathBuf,
     settings: Vec<(String, String)>,
@@ -177,7 +192,7 @@ impl Broker {
                 status
             }
             (None, Kind::Kafka) => {
-                wait::until_true("the end of Kafka", STOP_LIMIT, || !is_java(self.pid));
+                wait::until_true("the end of Kafka", STOP_LIMIT, || process::has_ended(self.pid));
                 None
             }
             (None, _) => None,
@@ -214,6 +229,35 @@ impl Broker {
         self.launch()
     }
 
+    /// Starts Ottla on the files that Kafka has left, with the same `server.properties`.
+    ///
+    /// # Panics
+    /// It does not serve.
+    #[track_caller]
+    pub fn become_ottla(&mut self) {
+        self.kind = Kind::Ottla;
+        self.launch();
+    }
+
+    /// Starts Apache Kafka on the files that Ottla has left.
+    ///
+    /// # Panics
+    /// It does not serve.
+    #[track_caller]
+    pub fn become_apache_kafka(&mut self) {
+        self.kind = Kind::Kafka;
+        if !self.kafkas_file().exists() {
+            // Kafka's controller wants the next port too, which nobody has kept free.
+            self.address.set_port(0);
+        }
+        self.launch();
+    }
+
+    /// `server.properties` of an Apache Kafka that has run here.
+    fn kafkas_file(&self) -> PathBuf {
+        self.folder.join("server.properties")
+    }
+
     fn launch(&mut self) -> Duration {
         let started = Instant::now();
         self.starts += 1;
@@ -229,10 +273,15 @@ impl Broker {
     fn launch_ottla(&mut self) {
         let log = File::create(self.log_path()).expect("the log file can be made");
         let mut command = Command::new(workspace::ottla());
-        command.arg("server").args(["--override", &format!("listeners=PLAINTEXT://{}", self.address)]);
-        command.args(["--override", &format!("log.dirs={}", self.data().display())]);
-        for (key, value) in &self.settings {
-            command.args(["--override", &format!("{key}={value}")]);
+        command.arg("server");
+        if self.kafkas_file().exists() {
+            command.arg(self.kafkas_file());
+        } else {
+            command.args(["--override", &format!("listeners=PLAINTEXT://{}", self.address)]);
+            command.args(["--override", &format!("log.dirs={}", self.data().display())]);
+            for (key, value) in &self.settings {
+                command.args(["--override", &format!("{key}={value}")]);
+            }
         }
         command.current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file handle can be doubled")).stderr(log);
@@ -247,7 +296,7 @@ impl Broker {
     }
 
     fn launch_kafka(&mut self) {
-        if self.starts == 1 {
+        if !self.kafkas_file().exists() {
             // A broker that is killed holds its place until its session ends: do not wait the default 9 s for that.
             self.settings.insert(0, ("broker.session.timeout.ms".to_owned(), "2000".to_owned()));
             self.settings.insert(0, ("broker.heartbeat.interval.ms".to_owned(), "500".to_owned()));
@@ -255,7 +304,7 @@ impl Broker {
             self.settings.insert(0, ("log.initial.task.delay.ms".to_owned(), "200".to_owned()));
         }
         let settings: Vec<_> = self.settings.iter().filter(|(key, _)| !key.starts_with("ottla.")).cloned().collect();
-        let address = kafka::start(&self.folder, self.address.port(), &settings);
+        let address = kafka::start(&self.folder, self.address.port(), self.standalone, &settings);
         self.address = address.parse().expect("the script prints HOST:PORT");
         let pid = fs::read_to_string(self.folder.join("pid")).expect("the script leaves the process id");
         self.pid = pid.trim().parse().expect("a process id is a number");

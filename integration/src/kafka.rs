@@ -41,11 +41,12 @@ pub fn java(program: &str, arguments: &[&str]) -> Finished {
     process::run(script().arg("java").arg(path).args(arguments), b"", TOOL_LIMIT)
 }
 
-/// Starts a node with its files under `folder` and returns its address.
+/// Starts a node with its files under `folder` and returns its address. The voter is in the metadata log if `standalone`.
 #[track_caller]
-pub(crate) fn start(folder: &Path, port: u16, settings: &[(String, String)]) -> String {
+pub(crate) fn start(folder: &Path, port: u16, standalone: bool, settings: &[(String, String)]) -> String {
     let mut command = script();
     command.args(["start", "--heap", "512m", "--port", &port.to_string(), "--dir"]).arg(folder);
+    command.args(standalone.then_some("--standalone"));
     command.args(settings.iter().map(|(key, value)| format!("{key}={value}")));
     process::run(&mut command, b"", START_LIMIT).ok().trim().to_owned()
 }

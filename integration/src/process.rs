@@ -127,3 +127,13 @@ pub fn raise_open_file_limit() -> u64 {
     }
     limit.rlim_cur
 }
+
+/// Whether a process that is not our child holds nothing any more, its locks among it: it is gone, or waits for its parent to
+/// notice. One whose command line is gone may still hold them, and so may its last threads when the first has ended.
+pub fn has_ended(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // The name before it is in brackets and may hold anything.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    matches!(state, Some('Z' | 'X')) && threads <= 1
+}

@@ -5,8 +5,10 @@ use std::io;
 use bytes::Bytes;
 use protocol::metadata_record::MetadataRecord;
 
-use super::type_config::{Payload, node_id, term};
-use super::{entry, hard_state, snapshot};
+use super::purge_point::PurgePoint;
+pub use super::snapshot::SnapshotId;
+use super::type_config::{Operation, Payload, node_id, term};
+use super::{entry, quorum_state, snapshot};
 use crate::image::Image;
 
 /// What a batch of the metadata log holds.
@@ -16,17 +18,21 @@ pub enum BatchContents {
     Records(Vec<MetadataRecord>),
     /// A leader begins its epoch.
     LeaderChange,
+    /// KRaft's version and voters.
+    KRaft,
     /// The members of the quorum from here on, by node id.
     Members(Vec<i32>),
 }
 
-/// What the vote file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VoteFile {
-    /// The last vote: leader epoch, node voted for, and whether a quorum granted it.
-    pub vote: Option<(u64, i32, bool)>,
-    /// The last batch that was dropped from the log, by leader epoch and index, and the offset after it.
-    pub purged: Option<(u64, u64, i64)>,
+/// The vote in `quorum-state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuorumState {
+    /// The epoch that was voted in.
+    pub leader_epoch: u64,
+    /// Who leads it, or was voted for.
+    pub node_id: i32,
+    /// Whether it leads.
+    pub is_leader: bool,
 }
 
 /// Reads one whole batch of the metadata log. The CRC is not looked at.
@@ -35,7 +41,8 @@ pub struct VoteFile {
 /// Damaged bytes, or a record that is not known.
 pub fn read_batch(batch: &Bytes) -> io::Result<BatchContents> {
     Ok(match entry::decode(batch, 0)?.payload {
-        Payload::Normal(operation) => BatchContents::Records(operation.records.to_vec()),
+        Payload::Normal(Operation::Records { records, .. }) => BatchContents::Records(records.to_vec()),
+        Payload::Normal(Operation::Control(_)) => BatchContents::KRaft,
         Payload::Blank => BatchContents::LeaderChange,
         Payload::Membership(membership) => {
             BatchContents::Members(membership.nodes().map(|(id, _)| node_id(*id)).collect())
@@ -43,24 +50,32 @@ pub fn read_batch(batch: &Bytes) -> io::Result<BatchContents> {
     })
 }
 
-/// Reads a snapshot, `<end offset>-<epoch>.checkpoint`.
+/// Reads a snapshot, which is named by its id.
 ///
 /// # Errors
 /// Damaged bytes, or a file without its footer.
-pub fn read_snapshot(bytes: &Bytes) -> io::Result<Image> {
-    snapshot::decode(bytes).map(|loaded| loaded.image)
+pub fn read_snapshot(id: SnapshotId, bytes: &Bytes) -> io::Result<Image> {
+    snapshot::decode(id, bytes).map(|loaded| loaded.image)
 }
 
-/// Reads the vote file.
+/// Reads the vote, of Kafka's or our own writing; `None` where nobody was voted for.
+///
+/// # Errors
+/// Anything else.
+pub fn read_quorum_state(bytes: &[u8]) -> io::Result<Option<QuorumState>> {
+    Ok(quorum_state::decode(bytes)?.map(|vote| QuorumState {
+        leader_epoch: vote.leader_id.term,
+        node_id: node_id(vote.leader_id.voted_for),
+        is_leader: vote.committed,
+    }))
+}
+
+/// Reads the purge point: leader epoch and index of the last batch that was dropped from the log, and the offset after it.
 ///
 /// # Errors
 /// Anything that this program did not write.
-pub fn read_vote_file(bytes: Bytes) -> io::Result<VoteFile> {
-    let state = hard_state::HardState::decode(bytes)?;
-    Ok(VoteFile {
-        vote: state.vote.map(|vote| (vote.leader_id.term, node_id(vote.leader_id.voted_for), vote.committed)),
-        purged: state.purged.map(|(purged, end_offset)| (term(&purged), purged.index, end_offset)),
-    })
+pub fn read_purge_point(bytes: Bytes) -> io::Result<(u64, u64, i64)> {
+    PurgePoint::decode(bytes).map(|point| (term(&point.log_id), point.log_id.index, point.end_offset))
 }
 
 #[cfg(test)]
@@ -90,6 +105,7 @@ mod tests {
         let config = QuorumConfig {
             node_id: 1,
             voters,
+            listener: "CONTROLLER".into(),
             log_dir: open_dir(&file_system),
             now_ms: Arc::new(|| 7),
             snapshots: SnapshotPolicy { max_bytes: 1 << 20, max_age: None },
@@ -115,7 +131,7 @@ mod tests {
         let batches = Batches::new(&bytes).map(|batch| read_batch(&bytes.slice_ref(batch.unwrap().1)).unwrap());
         let batches: Vec<_> = batches.collect();
         for contents in [
-            BatchContents::Members(vec![1]),
+            BatchContents::KRaft,
             BatchContents::LeaderChange,
             BatchContents::Records(vec![feature]),
             BatchContents::Records(vec![topic]),
@@ -123,10 +139,11 @@ mod tests {
             assert!(batches.contains(&contents), "{contents:?} in {batches:?}");
         }
         let names = file_system.read_dir(&folder).unwrap();
-        let snapshot = names.iter().find(|entry| entry.name.ends_with(".checkpoint") && !entry.name.starts_with('l'));
-        let snapshot = file_system.read(&folder.join(&snapshot.expect("a snapshot").name)).unwrap();
-        assert_eq!(read_snapshot(&snapshot.into()).unwrap().topics(), image.topics());
-        let vote = read_vote_file(file_system.read(&folder.join("ottla-vote")).unwrap().into()).unwrap();
-        assert_eq!(vote.vote.map(|(_, node, committed)| (node, committed)), Some((1, true)));
+        let snapshot = names.iter().find_map(|entry| Some((SnapshotId::in_name(&entry.name)?, &entry.name)));
+        let (id, name) = snapshot.expect("a snapshot");
+        let snapshot = file_system.read(&folder.join(name)).unwrap();
+        assert_eq!(*read_snapshot(id, &snapshot.into()).unwrap().topics(), *image.topics());
+        let vote = read_quorum_state(&file_system.read(&folder.join("quorum-state")).unwrap()).unwrap().unwrap();
+        assert_eq!((vote.node_id, vote.is_leader), (1, true));
     }
 }

@@ -4,8 +4,11 @@
 //! __cluster_metadata-0/
 //! ├── 00000000000000000000.log                        one raft entry = one record batch = one operation
 //! ├── 00000000000000001234-0000000007.checkpoint      snapshot: the image as records
-//! └── ottla-vote                                      vote and purge point, replaced atomically
+//! ├── quorum-state                                    the vote, replaced atomically
+//! └── ottla-purge-point                               where raft's counting of the log begins, once a part was dropped
 //! ```
+//!
+//! All but the last are KRaft's own files, so that Kafka's controller goes on with a directory of this one, and this one with Kafka's.
 //!
 //! # Invariants
 //! - Vote and entries reach the disk in the order in which raft gave them, through one writer; nothing is acknowledged
@@ -13,10 +16,12 @@
 //! - A raft index counts batches, an offset counts records; the offset of an entry depends only on the entries before it.
 
 mod entry;
-mod hard_state;
 pub mod inspect;
+mod kraft_voters;
 mod log_store;
 mod network;
+mod purge_point;
+mod quorum_state;
 mod record;
 mod snapshot;
 mod snapshot_policy;
@@ -28,6 +33,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -45,11 +51,13 @@ use tokio::sync::mpsc;
 
 use crate::controller::{Leadership, Propose, ProposeError, Proposed};
 use crate::image::{Image, Update};
+use entry::damaged;
+use kraft_voters::KRaftVoters;
 use log_store::LogStore;
 use network::Network;
 pub use snapshot_policy::SnapshotPolicy;
-use state_machine::{StateMachine, UPDATES};
-use type_config::{Operation, TypeConfig, member, node_id};
+use state_machine::{Restored, StateMachine, UPDATES};
+use type_config::{Membership, Operation, StoredMembership, TypeConfig, member, node_id};
 
 /// The topic of the metadata log.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -69,6 +77,8 @@ pub struct QuorumConfig {
     pub node_id: i32,
     /// Node id and address of every voter, this node's among them.
     pub voters: BTreeMap<i32, String>,
+    /// Name of the listener that these addresses belong to.
+    pub listener: Arc<str>,
     /// Where the metadata log is.
     pub log_dir: Arc<LogDir>,
     pub snapshots: SnapshotPolicy,
@@ -134,7 +144,7 @@ pub struct MemberDescription {
 
 impl Quorum {
     /// Opens the metadata log and joins the quorum. A quorum that never was is formed of the voters, and the first leader
-    /// writes `bootstrap`. Returns when a leader is known and everything it committed before is applied here, together with
+    /// writes `bootstrap`, or what `kafka-storage format` left to be written instead of its features. Returns when a leader is known and everything it committed before is applied here, together with
     /// the receiver of every change after the image at that moment was published.
     ///
     /// # Errors
@@ -147,42 +157,37 @@ impl Quorum {
         let folder = config.log_dir.folder(&partition);
         let log_config = LogConfig { retention_ms: None, retention_bytes: None, ..LogConfig::default() };
         let log = Log::open(&config.log_dir, partition, METADATA_TOPIC_ID, log_config);
-        let log_store = LogStore::open(log, Arc::clone(&config.now_ms)).map_err(QuorumError::Open)?;
+        let (log_store, restored) = open(&config, log, &folder).map_err(QuorumError::Open)?;
+        let voters = restored.voters.clone();
         let image = Arc::new(ArcSwap::default());
         let (updates, receiver) = mpsc::channel(UPDATES);
-        let state_machine = StateMachine::open(Arc::clone(&config.log_dir), folder, Arc::clone(&image), updates)
-            .map_err(QuorumError::Open)?;
-        let is_new = log_store.is_pristine();
+        let log_dir = Arc::clone(&config.log_dir);
+        let state_machine = StateMachine::new(log_dir, folder, restored, Arc::clone(&image), updates);
         let raft = Raft::new(member(config.node_id), raft_config()?, Network, log_store.clone(), state_machine)
             .await
             .map_err(raft_failed)?;
         let last_snapshot_ms = AtomicI64::new((config.now_ms)());
         let quorum = Self { shared: Arc::new(Shared { config, raft, log_store, image, last_snapshot_ms }) };
-        let receiver = quorum.join(is_new, bootstrap, receiver).await?;
+        let receiver = quorum.join(voters, bootstrap, receiver).await?;
         Ok((quorum, receiver))
     }
 
-    /// Forms or rejoins the quorum, and drops the updates on the way to the first image that counts.
+    /// Joins the quorum, and drops the updates on the way to the first image that counts.
     async fn join(
         &self,
-        is_new: bool,
+        voters: KRaftVoters,
         bootstrap: Vec<MetadataRecord>,
         mut receiver: mpsc::Receiver<Update>,
     ) -> Result<mpsc::Receiver<Update>, QuorumError> {
-        let raft = &self.shared.raft;
-        let voters = &self.shared.config.voters;
         let joined = async {
-            if is_new {
-                let nodes: BTreeMap<u64, BasicNode> =
-                    voters.iter().map(|(id, address)| (member(*id), BasicNode::new(address))).collect();
-                raft.initialize(nodes).await.map_err(raft_failed)?;
-            } else if voters.len() == 1 {
+            if self.shared.config.voters.len() == 1 {
                 // Nobody else could be leading: waiting for an election time-out would be waiting for nothing.
-                raft.trigger().elect(false).await.map_err(raft_failed)?;
+                self.shared.raft.trigger().elect(false).await.map_err(raft_failed)?;
             }
             let leadership = self.leadership().await.map_err(QuorumError::Bootstrap)?;
-            if is_new && !bootstrap.is_empty() {
-                self.propose(leadership.epoch, bootstrap).await.map_err(QuorumError::Bootstrap)?;
+            // Every cluster that was begun has a metadata version.
+            if self.image().features().is_empty() {
+                self.begin_cluster(leadership.epoch, voters, bootstrap).await?;
             }
             Ok::<(), QuorumError>(())
         };
@@ -196,6 +201,39 @@ impl Quorum {
         }
         while receiver.try_recv().is_ok() {}
         Ok(receiver)
+    }
+
+    /// Writes the first records: KRaft's voters, as `kafka-storage format` or the configuration has them, then those of the cluster.
+    async fn begin_cluster(
+        &self,
+        epoch: i32,
+        voters: KRaftVoters,
+        bootstrap: Vec<MetadataRecord>,
+    ) -> Result<(), QuorumError> {
+        let config = &self.shared.config;
+        let voters = match config.voters.get(&config.node_id) {
+            Some(address) if voters.is_empty() => {
+                let directory_id = config.log_dir.directory_id().unwrap_or_default();
+                KRaftVoters::of_one(config.node_id, directory_id, &config.listener, address)
+                    .map_err(QuorumError::Open)?
+            }
+            _ => voters,
+        };
+        let control = Operation::Control(voters.batch((config.now_ms)()));
+        self.write(epoch, control).await.map_err(QuorumError::Bootstrap)?;
+        let formatted =
+            snapshot::bootstrap(config.log_dir.file_system(), config.log_dir.path()).map_err(QuorumError::Open)?;
+        let records = match formatted {
+            Some(formatted) => {
+                let others = bootstrap.into_iter().filter(|record| !matches!(record, MetadataRecord::FeatureLevel(_)));
+                formatted.into_iter().chain(others).collect()
+            }
+            None => bootstrap,
+        };
+        if !records.is_empty() {
+            self.propose(epoch, records).await.map_err(QuorumError::Bootstrap)?;
+        }
+        Ok(())
     }
 
     /// The image of everything applied here.
@@ -266,6 +304,32 @@ impl Quorum {
     }
 }
 
+/// Opens what is on disk: the newest snapshot and the log behind it.
+fn open(config: &QuorumConfig, log: Arc<Log>, folder: &Path) -> io::Result<(LogStore, Restored)> {
+    let newest = snapshot::load(config.log_dir.file_system(), folder)?;
+    let id = newest.as_ref().map(|(id, _)| *id);
+    let log_store = LogStore::open(log, config.node_id, id, Arc::clone(&config.now_ms))?;
+    let mut restored = Restored::default();
+    let mut members = None;
+    if let Some((id, loaded)) = newest {
+        // One that stands for nothing has the voters of `kafka-storage format`.
+        if id.end_offset > 0 {
+            let last_applied = log_store.log_id_before(id.end_offset);
+            restored.last_applied = Some(last_applied.ok_or_else(|| damaged("the snapshot does not fit the log"))?);
+            restored.image = loaded.image;
+        }
+        (restored.voters, members) = (loaded.voters, loaded.members);
+    }
+    let nodes: BTreeMap<u64, BasicNode> =
+        config.voters.iter().map(|(id, address)| (member(*id), BasicNode::new(address))).collect();
+    let configured = || Membership::new(vec![nodes.keys().copied().collect()], nodes).map_err(damaged);
+    restored.membership = match members {
+        Some(members) => StoredMembership::new(restored.last_applied, members),
+        None => StoredMembership::new(None, configured()?),
+    };
+    Ok((log_store, restored))
+}
+
 /// Election timing as measured: fail-over takes about twice the maximum.
 fn raft_config() -> Result<Arc<Config>, QuorumError> {
     let config = Config {
@@ -310,9 +374,15 @@ impl Propose for Quorum {
     }
 
     async fn propose(&self, epoch: i32, records: Vec<MetadataRecord>) -> Result<Proposed, ProposeError> {
+        let timestamp_ms = (self.shared.config.now_ms)();
+        self.write(epoch, Operation::Records { records: records.into(), timestamp_ms }).await
+    }
+}
+
+impl Quorum {
+    /// Writes one batch and waits until it is committed and applied here.
+    async fn write(&self, epoch: i32, operation: Operation) -> Result<Proposed, ProposeError> {
         let shared = &self.shared;
-        let timestamp_ms = (shared.config.now_ms)();
-        let operation = Operation { records: records.into(), timestamp_ms };
         let term = u64::try_from(epoch).map_err(|_| ProposeError::NotLeader { leader_id: None })?;
         let (responder, _, completed) = openraft::impls::ProgressResponder::new();
         let written = shared.raft.write(operation).with_leader(term).responder(responder);

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use bytes::Bytes;
 use openraft::RaftNetworkV2;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::impls::BasicNode;
@@ -10,6 +9,7 @@ use openraft::network::{RPCOption, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use thiserror::Error;
 
+use super::snapshot::SnapshotFile;
 use super::type_config::{Snapshot, TypeConfig, Vote, node_id};
 
 /// There is one voter: whoever else is named cannot be reached.
@@ -38,7 +38,7 @@ impl Peer {
 }
 
 impl RaftNetworkV2<TypeConfig> for Peer {
-    type SnapshotData = Bytes;
+    type SnapshotData = SnapshotFile;
 
     async fn append_entries(
         &mut self,

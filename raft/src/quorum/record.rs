@@ -1,13 +1,13 @@
-//! Control records of our own, beside KRaft's: what openraft must keep and KRaft has no record for.
+//! Records of the quorum: KRaft's, and what openraft must keep and KRaft has no record for.
 
 use std::sync::Arc;
 
+use protocol::ids::Uuid;
 use protocol::message;
 
-/// Type of a control record with [`MembershipRecord`]: far above Kafka's, whose tools print it by number.
+/// Type of a control record with [`MembershipRecord`]: far above Kafka's, which does not read on behind it. A quorum that keeps
+/// its members never writes one.
 pub(super) const MEMBERSHIP_TYPE: i16 = 20_000;
-/// Type of a control record with [`SnapshotStateRecord`].
-pub(super) const SNAPSHOT_STATE_TYPE: i16 = 20_001;
 
 message! {
     /// The members of the quorum from here on. KRaft's voters record cannot hold a joint configuration.
@@ -32,35 +32,59 @@ message! {
         address: Arc<str>, "0+";
     }
 
-    /// What a snapshot stands for in raft's own counting.
-    pub(super) struct SnapshotStateRecord, key 20001, versions "0", flexible "0+" {
-        /// Term of the last entry contained.
-        term: i64, "0+";
-        /// Index of the last entry contained.
+    /// Up to where the log was dropped, in raft's own counting.
+    pub(super) struct PurgePointRecord, key 20002, versions "0", flexible "0+" {
+        /// Index of the last entry dropped.
         index: i64, "0+";
-        /// Term of the entry that set the membership; -1 if none did.
-        membership_term: i64, "0+";
-        /// Index of that entry.
-        membership_index: i64, "0+";
-        /// The offset after the last record contained.
+        /// Its term.
+        term: i64, "0+";
+        /// The offset after it.
         end_offset: i64, "0+";
-        /// When the last record contained was proposed, in ms since the epoch.
-        timestamp_ms: i64, "0+";
     }
 
-    /// The vote, and up to where the log was dropped: what may never be lost, in a file of its own.
-    pub(super) struct HardStateRecord, key 20002, versions "0", flexible "0+" {
-        /// Term that was voted in.
-        vote_term: i64, "0+", default -1;
-        /// Node that was voted for.
-        vote_node: i32, "0+", default -1;
-        /// Whether a quorum granted it.
-        vote_committed: bool, "0+";
-        /// Index of the last entry dropped; -1 if none was.
-        purged_index: i64, "0+", default -1;
-        /// Its term.
-        purged_term: i64, "0+", default -1;
-        /// The offset after it.
-        purged_end_offset: i64, "0+";
+    /// Kafka's `KRaftVersionRecord`: the level of the feature `kraft.version`.
+    pub(super) struct KRaftVersionRecord, key 5, versions "0", flexible "0+" {
+        /// The version of this record.
+        version: i16, "0+";
+        /// The level: 1, as the voters are in the log (KIP-853).
+        kraft_version: i16, "0+";
+    }
+
+    /// Kafka's `VotersRecord`: who votes, and where they are reached.
+    pub(super) struct VotersRecord, key 6, versions "0", flexible "0+" {
+        /// The version of this record.
+        version: i16, "0+";
+        /// The voters.
+        voters: Vec<VoterRecord>, "0+";
+    }
+
+    /// One voter.
+    pub(super) struct VoterRecord {
+        /// Its node id.
+        voter_id: i32, "0+";
+        /// The id of the directory with its metadata log.
+        voter_directory_id: Uuid, "0+";
+        /// Its controller listeners.
+        endpoints: Vec<VoterEndpoint>, "0+";
+        /// The levels of `kraft.version` that it supports.
+        kraft_version_feature: KRaftVersionFeature, "0+";
+    }
+
+    /// Where a voter is reached.
+    pub(super) struct VoterEndpoint {
+        /// Name of the listener.
+        name: Arc<str>, "0+";
+        /// Host.
+        host: Arc<str>, "0+";
+        /// Port.
+        port: u16, "0+";
+    }
+
+    /// The levels of `kraft.version` that a voter supports.
+    pub(super) struct KRaftVersionFeature {
+        /// The lowest.
+        min_supported_version: i16, "0+";
+        /// The highest.
+        max_supported_version: i16, "0+";
     }
 }

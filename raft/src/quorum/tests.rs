@@ -14,7 +14,7 @@ use storage::{Log, LogConfig, LogDir, LogDirOptions};
 use tokio::sync::mpsc;
 
 use super::log_store::LogStore;
-use super::state_machine::StateMachine;
+use super::state_machine::{Restored, StateMachine};
 use super::type_config::TypeConfig;
 use super::{METADATA_TOPIC, METADATA_TOPIC_ID, Quorum, QuorumConfig, SnapshotPolicy};
 use crate::controller::Propose;
@@ -33,6 +33,7 @@ fn config(file_system: &Arc<LosingFileSystem>) -> QuorumConfig {
         node_id: 1,
         voters: BTreeMap::from([(1, "127.0.0.1:9093".to_owned())]),
         log_dir: open_dir(file_system),
+        listener: "CONTROLLER".into(),
         snapshots: SnapshotPolicy { max_bytes: 1000, max_age: None },
         now_ms: now(),
     }
@@ -62,8 +63,8 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, mpsc::Receiver<crate::imag
         let folder = log_dir.folder(&partition);
         let log = Log::open(&log_dir, partition, METADATA_TOPIC_ID, LogConfig::default());
         let (updates, receiver) = mpsc::channel(super::UPDATES);
-        let state_machine = StateMachine::open(log_dir, folder, Arc::default(), updates).unwrap();
-        Ok((receiver, LogStore::open(log, now()).unwrap(), state_machine))
+        let state_machine = StateMachine::new(log_dir, folder, Restored::default(), Arc::default(), updates);
+        Ok((receiver, LogStore::open(log, 1, None, now()).unwrap(), state_machine))
     }
 }
 
@@ -128,4 +129,44 @@ async fn a_power_cut_takes_nothing_that_was_answered() {
         assert_eq!(quorum.image().topics(), answered.topics(), "seed {seed}");
         assert!(quorum.describe().leader_epoch > answered.epoch(), "a vote was lost, seed {seed}");
     }
+}
+
+/// As Kafka leaves a log whose beginning it dropped: the snapshot says what was there, nothing says how many entries that were.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_goes_on_without_what_only_raft_counts() {
+    let file_system = Arc::new(LosingFileSystem::new());
+    let (quorum, mut updates) = Quorum::start(config(&file_system), bootstrap()).await.unwrap();
+    for n in 0..u128::from(super::KEPT_ENTRIES) + 50 {
+        propose(&quorum, n).await;
+        while updates.try_recv().is_ok() {}
+    }
+    quorum.snapshot_if_due().await.unwrap();
+    let wait = quorum.shared.raft.wait(None);
+    wait.metrics(|metrics| metrics.purged.is_some(), "a log that was dropped from the start").await.unwrap();
+    propose(&quorum, 5000).await;
+    let before = quorum.image();
+    quorum.shutdown().await.unwrap();
+    drop((quorum, updates));
+    let folder = Path::new("/data/__cluster_metadata-0");
+    for name in ["ottla-purge-point", "quorum-state"] {
+        file_system.remove_file(&folder.join(name)).unwrap();
+    }
+    let (quorum, _updates) = Quorum::start(config(&file_system), bootstrap()).await.unwrap();
+    assert_eq!(quorum.image().topics(), before.topics());
+    assert!(quorum.describe().leader_epoch > before.epoch());
+    propose(&quorum, 5001).await;
+}
+
+/// `kafka-storage format --release-version` decides the features; they are not chosen anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_cluster_has_the_features_it_was_formatted_with() {
+    use protocol::record_batch::{BatchBuilder, Codec};
+    let file_system = Arc::new(LosingFileSystem::new());
+    let feature: MetadataRecord = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 21 }.into();
+    let mut batch = BatchBuilder::new(0, Codec::None).leader_epoch(0);
+    batch.append(0, None, Some(&feature.encode_value().unwrap()), &[]);
+    let config = config(&file_system);
+    file_system.write_atomic(Path::new("/data/bootstrap.checkpoint"), &batch.build()).unwrap();
+    let (quorum, _updates) = Quorum::start(config, bootstrap()).await.unwrap();
+    assert_eq!(quorum.image().features().get("metadata.version"), Some(&21));
 }

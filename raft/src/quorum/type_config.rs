@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use openraft::impls::{BasicNode, leader_id_std};
 use protocol::metadata_record::MetadataRecord;
 
@@ -26,20 +27,28 @@ pub(super) type Payload = openraft::type_config::alias::PayloadOf<TypeConfig>;
 pub(super) type Membership = openraft::Membership<u64, BasicNode>;
 pub(super) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
 pub(super) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
-pub(super) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, bytes::Bytes>;
+pub(super) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, super::snapshot::SnapshotFile>;
 pub(super) type IOFlushed = openraft::storage::IOFlushed<TypeConfig>;
 
-/// One operation of the controller: its records are one batch of the log, applied whole or not at all.
+/// What is written as one batch of the log, and applied whole or not at all.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Operation {
-    pub(super) records: Arc<[MetadataRecord]>,
-    /// When it was proposed, in ms since the epoch.
-    pub(super) timestamp_ms: i64,
+pub(super) enum Operation {
+    /// An operation of the controller.
+    Records {
+        records: Arc<[MetadataRecord]>,
+        /// When it was proposed, in ms since the epoch.
+        timestamp_ms: i64,
+    },
+    /// A batch of KRaft's control records, whatever its base offset and epoch.
+    Control(Bytes),
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} records", self.records.len())
+        match self {
+            Self::Records { records, .. } => write!(formatter, "{} records", records.len()),
+            Self::Control(batch) => write!(formatter, "control records, {} bytes", batch.len()),
+        }
     }
 }
 
