@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use integration::broker::{Broker, Setup};
 use integration::monitoring::{Scrape, address, exchange, get};
-use integration::wire::FetchQuery;
+use integration::wire::{Connection, FetchQuery, Member, commit_request};
 use integration::{records, wait, workspace};
+use protocol::messages::OffsetCommitRequest;
 use protocol::record_batch::Codec;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,6 +56,23 @@ const DASHBOARDS: &[&str] = &[
     "kafka_topic_partition_leader_is_preferred",
     "kafka_topic_partition_replicas",
     "kafka_topic_partition_under_replicated_partition",
+];
+
+/// Those that they ask for of groups.
+const GROUP_DASHBOARDS: &[&str] = &[
+    "kafka_consumergroup_members",
+    "kafka_consumergroup_current_offset",
+    "kafka_consumergroup_current_offset_sum",
+    "kafka_consumergroup_lag",
+    "kafka_consumergroup_lag_sum",
+    "kafka_coordinator_group_groupmetadatamanager_numgroups",
+    "kafka_coordinator_group_groupmetadatamanager_numoffsets",
+    "kafka_coordinator_group_groupmetadatamanager_numgroupsstable",
+    "kafka_coordinator_group_groupmetadatamanager_numgroupsempty",
+    "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance",
+    "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance",
+    "kafka_server_group_coordinator_metrics_group_count",
+    "kafka_server_group_coordinator_metrics_num_partitions",
 ];
 
 fn start() -> Broker {
@@ -104,6 +122,90 @@ fn dashboards_find_their_names_and_the_numbers_are_right() {
         assert_eq!(all, 9.0, "a sum does not go back");
         scrape.find("kafka_server_brokertopicmetrics_messagesin_total{topic=\"orders\"}").is_none()
     });
+}
+
+#[test]
+fn members_offsets_and_lag_of_groups_are_told_also_after_a_restart() {
+    let mut broker = Setup::new()
+        .set("ottla.metrics.listener", "127.0.0.1:0")
+        .set("offsets.topic.num.partitions", 2)
+        .set("group.initial.rebalance.delay.ms", 0)
+        .start();
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 2, &[]);
+    for partition in [0, 0, 1] {
+        connection.produce("orders", partition, records::batch(1, 0..10, Codec::None, wait::now_ms()));
+    }
+    connection.await_coordinator("billing");
+    let member = connection.join_alone("billing", "");
+    for (partition, offset) in [(0, 13), (1, 10)] {
+        assert_eq!(connection.commit("billing", &member, ("orders", partition), &(offset, 0, String::new())), 0);
+    }
+    assert_eq!(connection.commit("idle", &Member::none(), ("orders", 1), &(4, 0, String::new())), 0);
+    let told =
+        |scrape: &Scrape, name: &str, labels: &str| scrape.value(&format!("kafka_consumergroup_{name}{{{labels}}}"));
+    let look = |scrape: &Scrape| {
+        let of = |partition: i32| format!("consumergroup=\"billing\",topic=\"orders\",partition=\"{partition}\"");
+        assert_eq!(told(scrape, "members", "consumergroup=\"billing\""), 1.0);
+        assert_eq!(told(scrape, "members", "consumergroup=\"idle\""), 0.0);
+        let two = |name| [told(scrape, name, &of(0)), told(scrape, name, &of(1))];
+        assert_eq!((two("current_offset"), two("lag")), ([13.0, 10.0], [7.0, 0.0]));
+        let topic = "consumergroup=\"billing\",topic=\"orders\"";
+        assert_eq!((told(scrape, "current_offset_sum", topic), told(scrape, "lag_sum", topic)), (23.0, 7.0));
+        assert_eq!(told(scrape, "lag_sum", "consumergroup=\"idle\",topic=\"orders\""), 6.0);
+        let manager = |name: &str| scrape.value(&format!("kafka_coordinator_group_groupmetadatamanager_{name}"));
+        assert_eq!(["numgroups", "numoffsets", "numgroupsstable", "numgroupsempty"].map(manager), [2.0, 3.0, 1.0, 1.0]);
+        let partitions = "kafka_server_group_coordinator_metrics_num_partitions{state=\"active\"}";
+        assert_eq!(scrape.value(partitions), 2.0);
+    };
+    let scrape = Scrape::of(address(&broker));
+    look(&scrape);
+    for family in GROUP_DASHBOARDS {
+        assert!(scrape.has(family), "{family}");
+    }
+    let metrics = |name: &str| scrape.value(&format!("kafka_server_group_coordinator_metrics_{name}"));
+    assert_eq!(["offset_commit_count", "group_completed_rebalance_count"].map(metrics), [3.0, 1.0]);
+    broker.kill9();
+    broker.restart();
+    // Nobody has used the topic since, so that the scrape has to look for its end.
+    broker.connect().await_coordinator("billing");
+    broker.connect().await_coordinator("idle");
+    wait::until_true("recovery", LIMIT, || get(address(&broker), "/startupz").status == 200);
+    look(&Scrape::of(address(&broker)));
+}
+
+#[test]
+fn groups_beyond_the_limit_are_counted_and_not_told_one_by_one() {
+    let broker = Setup::new()
+        .set("ottla.metrics.listener", "127.0.0.1:0")
+        .set("offsets.topic.num.partitions", 2)
+        .set("ottla.metrics.max.series", 80)
+        .start();
+    let mut connection = broker.connect();
+    connection.create_topic("t", 20, &[]);
+    connection.await_coordinator("g");
+    let offsets = |connection: &mut Connection, partitions| {
+        let request = commit_of("g", "t", partitions);
+        let answer = connection.send(&request, 9);
+        assert!(answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0), "{answer:?}");
+    };
+    offsets(&mut connection, 10);
+    let manager = "kafka_coordinator_group_groupmetadatamanager_numoffsets";
+    let few = Scrape::of(address(&broker));
+    assert!(few.has("kafka_consumergroup_lag") && few.value(manager) == 10.0);
+    offsets(&mut connection, 20);
+    let many = Scrape::of(address(&broker));
+    assert!(!many.has("kafka_consumergroup_lag") && many.has("kafka_consumergroup_members"));
+    assert_eq!(many.value(manager), 20.0);
+    assert!(many.value("ottla_metrics_omitted_series") >= 80.0);
+}
+
+/// A commit of the first `partitions` partitions of a topic.
+fn commit_of(group: &str, topic: &str, partitions: i32) -> OffsetCommitRequest {
+    let mut request = commit_request(group, &Member::none(), (topic, 0), &(0, 0, String::new()));
+    let first = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = (0..partitions).map(|index| first.clone().with_partition_index(index)).collect();
+    request
 }
 
 #[test]
@@ -180,6 +282,9 @@ fn ten_thousand_partitions_are_one_small_answer() {
     for topic in 0..10 {
         connection.create_topic(&format!("topic-with-a-name-{topic}"), 1_000, &[]);
     }
+    connection.await_coordinator("group-with-a-name");
+    let committed = connection.send(&commit_of("group-with-a-name", "topic-with-a-name-0", 1_000), 9);
+    assert_eq!(committed.topics[0].partitions.len(), 1_000);
     let address = address(&broker);
     let began = Instant::now();
     let scrape = Scrape::of(address);
@@ -187,7 +292,8 @@ fn ten_thousand_partitions_are_one_small_answer() {
     eprintln!("{} bytes after {took:?}", scrape.bytes);
     assert!(scrape.bytes < SCRAPE_BYTES, "{} bytes", scrape.bytes);
     assert!(took < SCRAPE_LIMIT, "{took:?}");
-    assert_eq!(scrape.value("kafka_server_replicamanager_partitioncount"), 10_000.0);
+    assert_eq!(scrape.value("kafka_server_replicamanager_partitioncount"), 10_050.0);
+    assert!(scrape.has("kafka_consumergroup_lag") && scrape.has("kafka_consumergroup_members"));
     assert!(scrape.value("ottla_metrics_omitted_series") > 0.0, "what is left out is told");
     assert!(scrape.has("kafka_topic_partitions"));
 }

@@ -22,6 +22,7 @@
 //! The consumer protocol of KIP-848, share and streams groups. Transactions: of those that another broker left in the log, pending
 //! offsets are kept apart.
 
+mod census;
 pub mod classic;
 mod effects;
 mod error;
@@ -35,6 +36,7 @@ mod topic;
 mod transactions;
 mod worker;
 
+pub use census::{Census, CountedGroup, GroupTotals};
 pub use effects::{Answer, JoinAnswer, JoinedMember, SyncAnswer};
 pub use error::GroupError;
 pub use offsets::CommittedOffset;
@@ -52,6 +54,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::config::GroupConfig;
 use crate::replica::ReplicaTable;
+use census::GroupCounters;
 use classic::Context;
 use effects::{Effects, Then, Ticket};
 use slot::{Phase, Slot, State};
@@ -74,6 +77,7 @@ pub struct GroupCoordinator {
     /// For the worker.
     inbox: Mutex<Vec<Work>>,
     wake: Notify,
+    counters: GroupCounters,
     is_active: AtomicBool,
 }
 
@@ -91,6 +95,7 @@ impl GroupCoordinator {
             next_ticket: AtomicU64::new(0),
             inbox: Mutex::default(),
             wake: Notify::new(),
+            counters: GroupCounters::default(),
             is_active: AtomicBool::new(true),
         }
     }

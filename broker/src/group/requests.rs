@@ -159,6 +159,7 @@ impl GroupCoordinator {
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), GroupError> {
         self.check_active()?;
         let outcome = self.event(commit.group, |shard| Ok(((), shard.commit(commit, self.context())?)))?;
+        self.counters.committed(commit.offsets.len());
         self.committed_value(outcome).await
     }
 
@@ -208,7 +209,11 @@ impl GroupCoordinator {
         partitions: &[(StrBytes, i32)],
     ) -> Result<HashSet<StrBytes>, GroupError> {
         self.check_id(group)?;
-        let outcome = self.event(group, |shard| shard.delete_offsets(group, partitions))?;
+        let outcome = self.event(group, |shard| {
+            let (subscribed, effects) = shard.delete_offsets(group, partitions)?;
+            self.counters.deleted(effects.records.len());
+            Ok((subscribed, effects))
+        })?;
         self.committed_value(outcome).await
     }
 

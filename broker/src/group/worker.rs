@@ -4,6 +4,7 @@
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use protocol::coordinator_record::CoordinatorRecord;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Semaphore, watch};
@@ -125,6 +126,9 @@ impl GroupCoordinator {
         // Whoever waits for an unloaded group was told already.
         let Ok(shard) = state.shard() else { return };
         let context = self.context();
+        if matches!((&then, &result), (Then::Assigned { .. }, Ok(()))) {
+            self.counters.rebalanced();
+        }
         let effects = match result {
             Ok(()) => shard.stored(group, then, context),
             Err(error) => shard.not_stored(group, then, &|| append_error(&error), context),
@@ -158,6 +162,8 @@ impl GroupCoordinator {
             let mut state = slot.lock();
             let Ok(shard) = state.shard() else { return };
             let effects = shard.expired(group, coordinator.context());
+            let is_offset = |record: &&CoordinatorRecord| matches!(record, CoordinatorRecord::OffsetCommit(..));
+            coordinator.counters.expired(effects.records.iter().filter(is_offset).count());
             coordinator.try_carry_out(slot, &mut state, group, effects);
         });
         for slot in self.all_slots() {

@@ -61,6 +61,11 @@ impl Exposition {
         }
     }
 
+    /// How many series of detail there is a place for.
+    pub(super) fn room(&self) -> usize {
+        self.left
+    }
+
     /// Series that found no place.
     pub(super) fn omitted(&self) -> usize {
         self.omitted

@@ -56,6 +56,7 @@ pub fn scrape(services: &Services, runtime: &tokio::runtime::RuntimeMetrics) -> 
     process::put(&mut out);
     scrape.cluster(&mut out);
     scrape.traffic(&mut out);
+    scrape.groups(&mut out);
     scrape.replicas(&mut out);
     scrape.topics(&mut out);
     let omitted = out.omitted();
@@ -64,8 +65,8 @@ pub fn scrape(services: &Services, runtime: &tokio::runtime::RuntimeMetrics) -> 
 }
 
 /// What is looked at.
-struct Scrape<'a> {
-    services: &'a Services,
+pub(super) struct Scrape<'a> {
+    pub(super) services: &'a Services,
     image: &'a Image,
     /// This broker's replicas, by name.
     partitions: Vec<&'a Arc<Partition>>,

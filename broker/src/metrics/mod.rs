@@ -4,6 +4,7 @@
 mod counter;
 mod exposition;
 mod families;
+mod groups;
 mod process;
 mod traffic;
 
