@@ -61,6 +61,9 @@ pub(crate) struct GroupMember {
     pub(crate) host: String,
     /// Topics and partitions; empty where the group's protocol is not that of consumers.
     pub(crate) assignment: Vec<(String, Vec<i32>)>,
+    /// What it shall have, and its epoch: of members by the consumer protocol.
+    pub(crate) target: Vec<(String, Vec<i32>)>,
+    pub(crate) epoch: Option<i32>,
 }
 
 impl GroupMember {
@@ -175,9 +178,9 @@ fn describe_consumer_group(connection: &mut Connection, coordinator: i32, id: &s
         instance_id: member.instance_id.as_ref().map(ToString::to_string),
         client_id: member.client_id.to_string(),
         host: member.client_host.to_string(),
-        assignment: sorted(
-            member.assignment.topic_partitions.iter().map(|topic| (topic.topic_name.to_string(), &topic.partitions)),
-        ),
+        assignment: topics(&member.assignment),
+        target: topics(&member.target_assignment),
+        epoch: Some(member.member_epoch),
     };
     Ok(GroupDescription {
         id: id.to_owned(),
@@ -207,6 +210,8 @@ fn describe_classic_group(connection: &mut Connection, coordinator: i32, id: &st
         client_id: member.client_id.to_string(),
         host: member.client_host.to_string(),
         assignment: if is_consumer { assigned(member.member_assignment.clone()) } else { Vec::new() },
+        target: Vec::new(),
+        epoch: None,
     };
     Ok(GroupDescription {
         id: id.to_owned(),
@@ -218,6 +223,10 @@ fn describe_classic_group(connection: &mut Connection, coordinator: i32, id: &st
         epochs: None,
         members: group.members.iter().map(member).collect(),
     })
+}
+
+fn topics(assignment: &consumer::Assignment) -> Vec<(String, Vec<i32>)> {
+    sorted(assignment.topic_partitions.iter().map(|topic| (topic.topic_name.to_string(), &topic.partitions)))
 }
 
 /// What a consumer's assignment says. It is the clients' own affair, so what cannot be read is none.

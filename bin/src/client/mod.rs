@@ -30,10 +30,10 @@ pub(crate) use configs::{ConfigChange, ConfigEntry, ConfigResource, ResourceKind
 pub(crate) use connection::{ApiRange, Connection, Versions};
 pub(crate) use consumer::{Consumer, Position};
 pub(crate) use error::{ClientError, Refusal, Result};
-pub(crate) use groups::{GroupDescription, GroupMember};
-pub(crate) use offsets::{OffsetAt, Place};
+pub(crate) use groups::{CONSUMER, GroupDescription, GroupMember};
+pub(crate) use offsets::{Committed, OffsetAt, Place};
 pub(crate) use producer::{Acknowledged, Acks, OutgoingRecord, Producer};
-pub(crate) use reset::{Reset, ResetTo};
+pub(crate) use reset::{Reset, ResetError, ResetTo};
 pub(crate) use topics::{NewTopic, PartitionDescription, TopicDescription};
 
 /// How long a broker may take to accept a connection.
@@ -104,6 +104,15 @@ impl Client {
             self.note_address(broker.node_id.0, (broker.host.to_string(), port));
         }
         Ok(response)
+    }
+
+    /// Host and port of a broker.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownBroker`].
+    pub(crate) fn address(&self, id: i32) -> Result<(&str, u16)> {
+        let (host, port) = self.addresses.get(&id).ok_or(ClientError::UnknownBroker(id))?;
+        Ok((host, *port))
     }
 
     /// Keeps where a broker is; a connection to where it was is of no use.

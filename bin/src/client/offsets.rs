@@ -35,6 +35,15 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What a group has committed of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Of the next record to read.
+    pub(crate) offset: i64,
+    /// Of the last record read; −1 if the client did not say.
+    pub(crate) leader_epoch: i32,
+}
+
 /// Which offset of a partition is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OffsetAt {
@@ -133,11 +142,19 @@ impl Client {
         Ok(())
     }
 
-    /// Everything that a group has committed. A group that does not exist has nothing.
+    /// As [`Self::committed`], the offsets alone.
     ///
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn committed_offsets(&mut self, group: &str) -> Result<BTreeMap<Place, i64>> {
+        Ok(self.committed(group)?.into_iter().map(|(place, committed)| (place, committed.offset)).collect())
+    }
+
+    /// Everything that a group has committed. A group that does not exist has nothing.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) fn committed(&mut self, group: &str) -> Result<BTreeMap<Place, Committed>> {
         let asked = OffsetFetchRequestGroup::default().with_group_id(group_id(group)).with_topics(None);
         let request = OffsetFetchRequest::default().with_groups(vec![asked]);
         self.with_coordinator(group, |_, connection| {
@@ -150,7 +167,8 @@ impl Client {
                     Refusal::check(partition.error_code, None)?;
                     if partition.committed_offset >= 0 {
                         let place = Place { topic: topic.name.to_string(), partition: partition.partition_index };
-                        committed.insert(place, partition.committed_offset);
+                        let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
+                        committed.insert(place, Committed { offset, leader_epoch });
                     }
                 }
             }
@@ -190,6 +208,21 @@ impl Client {
     /// # Errors
     /// The group's or the first partition's refusal, or [`ClientError`].
     pub(crate) fn delete_offsets(&mut self, group: &str, places: &[Place]) -> Result<()> {
+        for result in self.try_delete_offsets(group, places)?.into_values() {
+            result?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::delete_offsets`], and what became of each partition.
+    ///
+    /// # Errors
+    /// The group's refusal, or [`ClientError`].
+    pub(crate) fn try_delete_offsets(
+        &mut self,
+        group: &str,
+        places: &[Place],
+    ) -> Result<BTreeMap<Place, std::result::Result<(), Refusal>>> {
         let topics = by_topic(places.iter()).into_iter().map(|(topic, partitions)| {
             let partition =
                 |place: &&Place| OffsetDeleteRequestPartition::default().with_partition_index(place.partition);
@@ -201,8 +234,13 @@ impl Client {
         self.with_coordinator(group, |_, connection| {
             let response = connection.ask(&request, OFFSET_DELETE_VERSIONS)?;
             Refusal::check(response.error_code, None)?;
-            let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);
-            codes.try_for_each(|partition| Ok(Refusal::check(partition.error_code, None)?))
+            let results = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let place = Place { topic: topic.name.to_string(), partition: partition.partition_index };
+                    (place, Refusal::check(partition.error_code, None))
+                })
+            });
+            Ok(results.collect())
         })
     }
 }

@@ -20,6 +20,7 @@ use clap::{Args, Subcommand};
 use crate::client::Client;
 
 pub(crate) use format::{FormatPlan, new_uuid, node_directories};
+pub(crate) use group::TopicChoice;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -6,7 +6,8 @@ use super::{Failure, KAFKA_VERSION};
 use crate::client::{ApiRange, Client, Connection, Versions};
 use crate::output::Output;
 
-const OPTIONS: Options = Options { flags: &["help", "version"], values: &["bootstrap-server", "command-config"] };
+const OPTIONS: Options =
+    Options { flags: &["help", "version"], values: &["bootstrap-server", "command-config"], optional: &[] };
 
 /// An API as Kafka's own client knows it: name, key, oldest and newest version.
 type KnownApi = (&'static str, i16, i16, i16);

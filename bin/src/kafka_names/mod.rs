@@ -3,6 +3,7 @@
 //! without the traces of Java.
 
 mod broker_api_versions;
+mod consumer_groups;
 mod java_order;
 mod options;
 mod server_start;
@@ -21,12 +22,13 @@ use crate::client::ClientError;
 use crate::output::Output;
 
 /// The scripts that there are, without `.sh`.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 8] = [
     "kafka-server-start",
     "kafka-server-stop",
     "kafka-storage",
     "kafka-topics",
     "kafka-broker-api-versions",
+    "kafka-consumer-groups",
     "zookeeper-server-start",
     "zookeeper-server-stop",
 ];
@@ -54,6 +56,7 @@ pub(crate) fn run(name: &'static str, arguments: Vec<OsString>) -> ExitCode {
         "kafka-storage" => storage::run(&arguments),
         "kafka-topics" => topics::run(&arguments),
         "kafka-broker-api-versions" => broker_api_versions::run(&arguments),
+        "kafka-consumer-groups" => consumer_groups::run(&arguments),
         _ => print(NO_ZOOKEEPER),
     };
     match result {

@@ -8,6 +8,8 @@ pub(super) struct Options {
     pub(super) flags: &'static [&'static str],
     /// With one.
     pub(super) values: &'static [&'static str],
+    /// With one or without.
+    pub(super) optional: &'static [&'static str],
 }
 
 /// A command line that is none, in joptsimple's words.
@@ -50,6 +52,13 @@ impl Options {
                     return Err(OptionError::UnexpectedValue(name.to_owned()));
                 }
                 parsed.given.entry(flag).or_default();
+            } else if let Some(option) = known(self.optional) {
+                let following = arguments.as_slice().first().filter(|next| inline.is_none() && !next.starts_with('-'));
+                let value = inline.or_else(|| following.cloned());
+                if following.is_some() {
+                    arguments.next();
+                }
+                parsed.given.entry(option).or_default().extend(value);
             } else if let Some(option) = known(self.values) {
                 // A following option is no value, unless it is negative: a number.
                 let next = || arguments.next().filter(|next| !next.starts_with("--")).cloned();
@@ -82,7 +91,7 @@ impl Parsed {
 mod tests {
     use super::*;
 
-    const OPTIONS: Options = Options { flags: &["list"], values: &["topic", "config"] };
+    const OPTIONS: Options = Options { flags: &["list"], values: &["topic", "config"], optional: &["state"] };
 
     fn parse(arguments: &[&str]) -> Result<Parsed, OptionError> {
         OPTIONS.parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
@@ -95,6 +104,17 @@ mod tests {
         assert_eq!(parsed.value("topic"), Some("a"));
         assert_eq!(parsed.values("config"), ["b=c", "d=e"]);
         assert_eq!(parsed.rest, ["rest"]);
+    }
+
+    #[test]
+    fn an_optional_value_is_no_option() {
+        let of = |arguments: &[&str]| {
+            let parsed = parse(arguments).unwrap();
+            (parsed.has("state"), parsed.value("state").map(str::to_owned), parsed.has("list"))
+        };
+        assert_eq!(of(&["--state", "--list"]), (true, None, true));
+        assert_eq!(of(&["--state", "empty", "--list"]), (true, Some("empty".to_owned()), true));
+        assert_eq!(of(&["--list", "--state=dead"]), (true, Some("dead".to_owned()), true));
     }
 
     #[test]

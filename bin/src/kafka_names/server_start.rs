@@ -10,7 +10,7 @@ use super::options::Options;
 use super::{Failure, KAFKA_VERSION};
 use crate::commands::key_value;
 
-const OPTIONS: Options = Options { flags: &["help", "version"], values: &["override"] };
+const OPTIONS: Options = Options { flags: &["help", "version"], values: &["override"], optional: &[] };
 const USAGE: &str = "USAGE: kafka-server-start [-daemon] server.properties [--override property=value]*";
 const DAEMON: &str = "-daemon";
 /// Where the output of a daemon goes, as in Kafka's scripts.

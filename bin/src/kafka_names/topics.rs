@@ -42,6 +42,7 @@ const OPTIONS: Options = Options {
         "replica-assignment",
         "partition-size-limit-per-response",
     ],
+    optional: &[],
 };
 
 const ACTIONS: [&str; 5] = ["create", "list", "alter", "describe", "delete"];

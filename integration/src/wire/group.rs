@@ -18,6 +18,7 @@ use crate::wait;
 /// Offset, leader epoch and metadata of one partition.
 pub type Committed = (i64, i32, String);
 
+const TIMEOUT_MS: i32 = 600_000;
 const LOAD_LIMIT: Duration = Duration::from_secs(60);
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
@@ -42,13 +43,13 @@ pub fn group_id(id: &str) -> GroupId {
     GroupId(text(id))
 }
 
-/// A request to join as a consumer with a session of 10 s.
+/// A request to join as a consumer whose session does not end during a test, however slow the machine.
 pub fn join_request(group: &str, member: &str) -> JoinGroupRequest {
     let protocol = JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata("about".into());
     JoinGroupRequest::default()
         .with_group_id(group_id(group))
-        .with_session_timeout_ms(10_000)
-        .with_rebalance_timeout_ms(10_000)
+        .with_session_timeout_ms(TIMEOUT_MS)
+        .with_rebalance_timeout_ms(TIMEOUT_MS)
         .with_member_id(text(member))
         .with_protocol_type(text("consumer"))
         .with_protocols(vec![protocol])

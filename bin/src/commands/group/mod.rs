@@ -94,6 +94,11 @@ impl TopicChoice {
         Ok(Self { topic: topic.to_owned(), partitions })
     }
 
+    /// One of the topic's partitions.
+    pub(crate) fn place(&self, partition: i32) -> Place {
+        Place { topic: self.topic.clone(), partition }
+    }
+
     fn contains(&self, place: &Place) -> bool {
         place.topic == self.topic && (self.partitions.is_empty() || self.partitions.contains(&place.partition))
     }
