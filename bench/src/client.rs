@@ -44,7 +44,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         Ok(Self { stream })
@@ -61,8 +61,19 @@ impl Client {
         ask().is_ok()
     }
 
-    fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response> {
-        self.stream.write_all(&encode(request, version)?)?;
+    /// Asks and waits for the answer.
+    pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response> {
+        self.ask(request, version)?;
+        self.answer::<R>(version)
+    }
+
+    /// Asks; [`Self::answer`] takes the answer.
+    pub(crate) fn ask<R: Request>(&mut self, request: &R, version: i16) -> Result<()> {
+        Ok(self.stream.write_all(&encode(request, version)?)?)
+    }
+
+    /// Waits for the answer to the oldest request that has none.
+    pub(crate) fn answer<R: Request>(&mut self, version: i16) -> Result<R::Response> {
         let mut size = [0; 4];
         self.stream.read_exact(&mut size)?;
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(size))?];

@@ -1,7 +1,7 @@
 //! `bench`: how much a broker costs, measured from outside.
 //!
 //! `bench compare` runs Ottla and Apache Kafka in turn, A B A B, with the same client on the same
-//! machine, and prints broker CPU, latency and memory with ratios. `bench load` drives one broker that
+//! machine, and prints broker CPU, latency and memory with ratios. `bench groups` does that for groups of consumers. `bench load` drives one broker that
 //! is already running. Trust the CPU columns: wall times depend on whatever else the machine does.
 #![allow(clippy::print_stdout, reason = "the tables on standard output are what this program is for")]
 
@@ -9,6 +9,7 @@ mod broker;
 mod client;
 mod compare;
 mod generator;
+mod groups;
 mod process;
 mod report;
 mod request;
@@ -34,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Runs Ottla and Apache Kafka in turn with the same load and prints a table with ratios.
     Compare(compare::Options),
+    /// Measures rebalances and heartbeats of 1,000 groups of 10 and of one group of 1,000, with both brokers in turn.
+    Groups(groups::Options),
     /// Runs one case against a broker that is already running.
     Load(LoadOptions),
     /// Lists the cases by name.
@@ -64,6 +67,7 @@ struct LoadOptions {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => compare::run(&options),
+        Command::Groups(options) => groups::run(&options),
         Command::Load(options) => load(&options),
         Command::Cases => {
             for case in workload::CASES {

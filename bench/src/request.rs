@@ -1,4 +1,4 @@
-//! The two requests a run repeats: encoded once, answers checked at fixed places without a decoder.
+//! The requests a run repeats: encoded once, answers checked at fixed places without a decoder.
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use crate::client::{encode, text};
 /// Newest version with a fixed layout (no varints), so an answer is checked by position.
 const PRODUCE_VERSION: i16 = 8;
 const FETCH_VERSION: i16 = 11;
+pub(crate) const HEARTBEAT_VERSION: i16 = 2;
 const ACKS_ALL: i16 = -1;
 const TIMEOUT_MS: i32 = 30_000;
 
@@ -19,6 +20,7 @@ const TIMEOUT_MS: i32 = 30_000;
 pub(crate) enum Template {
     Produce(Produce),
     Fetch(Fetch),
+    Heartbeat(Heartbeats),
 }
 
 impl Template {
@@ -26,6 +28,7 @@ impl Template {
     pub(crate) fn next(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Produce(produce) => out.extend_from_slice(&produce.frame),
+            Self::Heartbeat(heartbeats) => out.extend_from_slice(heartbeats.next()),
             Self::Fetch(fetch) => {
                 let start = out.len();
                 out.extend_from_slice(&fetch.frame);
@@ -40,7 +43,34 @@ impl Template {
         match self {
             Self::Produce(produce) => produce.check(answer),
             Self::Fetch(fetch) => fetch.check(answer),
+            Self::Heartbeat(_) => Heartbeats::check(answer),
         }
+    }
+}
+
+/// Heartbeats of many members in turn.
+pub(crate) struct Heartbeats {
+    frames: Vec<Bytes>,
+    next: usize,
+}
+
+impl Heartbeats {
+    /// `frames` are encoded in [`HEARTBEAT_VERSION`], and there is at least one.
+    pub(crate) fn new(frames: Vec<Bytes>) -> Self {
+        Self { frames, next: 0 }
+    }
+
+    fn next(&mut self) -> &[u8] {
+        let place = self.next % self.frames.len();
+        self.next = place + 1;
+        &self.frames[place]
+    }
+
+    /// Correlation id, throttle time, error code.
+    fn check(answer: &[u8]) -> Result<u64> {
+        let Some(code) = answer.get(8..10) else { bail!("a heartbeat answer of {} bytes", answer.len()) };
+        ensure!(code == [0, 0], "heartbeat: error {code:?}");
+        Ok(0)
     }
 }
 
