@@ -12,7 +12,7 @@
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
-//! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
+//! - `start`, `tasks`, `replica_moves`, `remote_log_manager`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
 //! - What is acknowledged keeps the promise of its acks and durability class. If it cannot be kept, the client gets an error.
@@ -21,7 +21,7 @@
 //! - Error codes are chosen in [`error_code`] only, the wall clock is read in [`clock`] only.
 //!
 //! # Deliberately absent
-//! The consumer protocol of KIP-848, transactions, compaction, tiering, replication between brokers, TLS, SASL.
+//! The consumer protocol of KIP-848, transactions, compaction, replication between brokers, TLS, SASL.
 
 pub mod clock;
 pub mod config;
@@ -32,6 +32,7 @@ pub mod metadata_cache;
 pub mod metrics;
 pub mod monitoring;
 pub mod producer_ids;
+mod remote_log_manager;
 pub mod replica;
 mod replica_moves;
 pub mod server;
@@ -92,8 +93,9 @@ impl Broker {
         let controller = tokio::spawn(truth.controller_task.run());
         let start::Directories { log_dirs, metadata: metadata_dir, cluster_id, was_clean } = directories;
         let (image, opened) = (truth.quorum.image(), Arc::clone(&settings));
+        let tier = start::open_tier(&settings, &cluster_id, &image)?;
         let replicas =
-            tokio::task::spawn_blocking(move || start::open_replicas(&opened, log_dirs, &image, clock.now_ms()))
+            tokio::task::spawn_blocking(move || start::open_replicas(&opened, log_dirs, tier, &image, clock.now_ms()))
                 .await?;
         let services = Arc::new(Services::new(Parts {
             settings,
@@ -122,6 +124,7 @@ impl Broker {
         tasks::log_cleaner(&mut tasks, &services);
         tasks::group_work(&mut tasks, &services);
         tasks::replica_moves(&mut tasks, &services);
+        tasks::remote_log(&mut tasks, &services);
         report_failures(&services, &metadata_dir, &failure);
         let stop_servers = watch::Sender::new(false);
         let servers = serve(&services, bound.listeners, &stop_servers);

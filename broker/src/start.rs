@@ -17,6 +17,9 @@ use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
 use storage::meta_properties::Expected;
+use storage::remote_log::object_store::local::LocalFileSystem;
+use storage::remote_log::object_store::prefix::PrefixStore;
+use storage::remote_log::{CacheLimits, RemoteReader, RemoteStore, StoreLimits};
 use storage::{LogDir, LogDirOptions, LogDirs};
 use tokio::sync::mpsc;
 
@@ -24,11 +27,14 @@ use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::topic::TopicValues;
 use crate::config::{BrokerConfig, ListenerConfig};
-use crate::replica::{Flusher, ReplicaManager};
+use crate::replica::{Flusher, ReplicaManager, Tier};
 use crate::server::Listener;
 use crate::services::Services;
 use crate::system;
 use crate::tasks::heartbeat;
+
+/// Pieces of remote segments in memory, at most: small pieces cost more than their bytes.
+const MOST_PIECES: usize = 100_000;
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +48,15 @@ pub enum StartError {
     /// The metadata log is damaged or the quorum has no leader.
     #[error(transparent)]
     Quorum(#[from] QuorumError),
+    /// The directory of remote segments cannot be made.
+    #[error("cannot use the remote storage at {root}: {source}")]
+    Remote { root: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// Records of these topics would be missing.
+    #[error(
+        "You have to delete all topics with the property remote.storage.enable=true before disabling tiered storage \
+         cluster-wide: {0}"
+    )]
+    TieredTopics(String),
     /// The controller refused this broker.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -207,10 +222,40 @@ pub async fn start_quorum(
     Ok(ClusterTruth { quorum, updates, controller, controller_task })
 }
 
+/// The cold tier, if the settings have one. Nothing is read or written yet.
+///
+/// # Errors
+/// The directory cannot be made; there is no tier, and topics have records in one.
+pub fn open_tier(
+    settings: &BrokerConfig,
+    cluster_id: &Arc<str>,
+    image: &Image,
+) -> Result<Option<Arc<Tier>>, StartError> {
+    let Some(remote) = &settings.remote else {
+        let names: Vec<&str> = image.topics().iter().map(|topic| &**topic.name()).collect();
+        let is_tiered = |name: &&str| TopicValues::new(settings, image, *name).wants_tier();
+        let tiered: Vec<&str> = names.into_iter().filter(is_tiered).collect();
+        return if tiered.is_empty() { Ok(None) } else { Err(StartError::TieredTopics(tiered.join(", "))) };
+    };
+    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Remote {
+        root: remote.root.display().to_string(),
+        source,
+    };
+    std::fs::create_dir_all(&remote.root).map_err(|error| unusable(error.into()))?;
+    let files = LocalFileSystem::new_with_prefix(&remote.root).map_err(|error| unusable(error.into()))?;
+    let files = PrefixStore::new(files.with_fsync(true), remote.key_prefix.as_str());
+    let store = Arc::new(RemoteStore::new(Arc::new(files), StoreLimits::default()));
+    let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
+    let (chunks, indexes) = (limits(remote.chunk_cache_bytes), limits(remote.index_cache_bytes));
+    let reader = RemoteReader::new(Arc::clone(&store), remote.chunk_bytes, chunks, indexes);
+    Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader))))
+}
+
 /// The replicas that `image` places here, none of them read.
 pub fn open_replicas(
     settings: &Arc<BrokerConfig>,
     log_dirs: LogDirs,
+    tier: Option<Arc<Tier>>,
     image: &Arc<Image>,
     now_ms: i64,
 ) -> Arc<ReplicaManager> {
@@ -219,7 +264,7 @@ pub fn open_replicas(
         TopicValues::new(&of_topics, image, Arc::clone(topic.name())).settings()
     };
     let flusher = Flusher::start(settings.dynamic(image).flush_threads);
-    let replicas = ReplicaManager::new(settings.node_id, log_dirs, Box::new(settings_of), flusher);
+    let replicas = ReplicaManager::new(settings.node_id, log_dirs, Box::new(settings_of), flusher).with_tier(tier);
     let delta = Arc::new(Delta::between(&Image::default(), image));
     replicas.apply(&Update { image: Arc::clone(image), delta }, now_ms);
     Arc::new(replicas)

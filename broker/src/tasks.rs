@@ -200,6 +200,14 @@ pub fn replica_moves(tasks: &mut Tasks, services: &Arc<Services>) {
     tasks.spawn("replica-moves", crate::replica_moves::run(Arc::clone(services), stop));
 }
 
+/// Moves segments between the local logs and the cold tier, if there is one.
+pub fn remote_log(tasks: &mut Tasks, services: &Arc<Services>) {
+    if let Some(tier) = services.replicas.tier() {
+        let stop = tasks.stop_signal();
+        tasks.spawn("remote-log", crate::remote_log_manager::run(Arc::clone(services), Arc::clone(tier), stop));
+    }
+}
+
 /// Keeps the logs in order: syncs, checkpoints, retention, files to remove.
 pub fn log_upkeep(tasks: &mut Tasks, services: &Arc<Services>) {
     let settings = &services.settings;

@@ -10,10 +10,12 @@ mod group;
 mod layers;
 mod listeners;
 pub mod reference;
+mod remote;
 pub mod rules;
 pub mod server_properties;
 mod sources;
 mod suggest;
+mod tier;
 pub mod topic;
 mod value;
 mod values;
@@ -30,6 +32,7 @@ pub use environment::Environment;
 pub use group::{GroupConfig, OffsetsTopicConfig};
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
+pub use remote::{RemoteConfig, RemoteSettings};
 pub use sources::Sources;
 pub use value::{ConfigError, HIDDEN, Value};
 pub use values::EffectiveValue;
@@ -74,9 +77,13 @@ pub struct BrokerConfig {
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
     pub groups: GroupConfig,
+    /// `None`: there is no remote storage.
+    pub remote: Option<RemoteConfig>,
     pub metrics_listener: MetricsListener,
     /// Series of topics and partitions in one scrape.
     pub metrics_max_series: usize,
+    /// What the keys of the class for remote storage begin with.
+    remote_prefix: String,
     /// Keys of the file and the command line that are known.
     file: BTreeMap<&'static str, String>,
 }
@@ -109,28 +116,37 @@ impl BrokerConfig {
     ) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
         let mut warnings = Vec::new();
         let mut file = BTreeMap::new();
-        let mut without = Vec::new();
+        let mut others = BTreeMap::new();
         for (name, text) in properties {
             match broker_key(&name) {
                 Some(definition) => {
                     Value::parse_supported(definition, &text)?;
                     file.insert(definition.name, text);
                 }
-                None if has_known_prefix(&name) => without.push(name),
-                None => warnings.push(ConfigWarning::Unknown { nearest: suggest::nearest(&name), name }),
+                None => {
+                    others.insert(name, text);
+                }
             }
         }
         let is_idle = |name: &&'static str| broker_key(name).is_some_and(|row| row.effect == Effect::None);
-        without.extend(file.keys().copied().filter(is_idle).map(str::to_owned));
+        let mut without: Vec<String> = file.keys().copied().filter(is_idle).map(str::to_owned).collect();
+        let settings = Self::typed(file, &mut others)?;
+        for name in others.into_keys() {
+            match has_known_prefix(&name) || name.starts_with(&settings.remote_prefix) {
+                true => without.push(name),
+                false => warnings.push(ConfigWarning::Unknown { nearest: suggest::nearest(&name), name }),
+            }
+        }
         without.sort();
         without.dedup();
         if !without.is_empty() {
             warnings.push(ConfigWarning::NoEffect(without));
         }
-        Ok((Self::typed(file)?, warnings))
+        Ok((settings, warnings))
     }
 
-    fn typed(file: BTreeMap<&'static str, String>) -> Result<Self, ConfigError> {
+    /// The settings of known keys; of the others, those that a class of ours understands are taken out.
+    fn typed(file: BTreeMap<&'static str, String>, others: &mut BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let keys = Keys { layers: Layers { file: &file, cluster: None, node_id: 0 } };
         keys.check_roles()?;
         let log_dirs = keys.log_dirs()?;
@@ -170,6 +186,8 @@ impl BrokerConfig {
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),
             groups: GroupConfig::read(&keys)?,
+            remote: keys.take_remote(others)?,
+            remote_prefix: keys.remote_prefix(),
             metrics_listener: keys.metrics_listener()?,
             metrics_max_series: keys.int("ottla.metrics.max.series"),
             file: BTreeMap::new(),

@@ -9,7 +9,7 @@ use raft::error::ConfigError as Refusal;
 use raft::image::{ConfigResource, ConfigResourceType};
 
 use super::definitions::{broker_key, client_metrics_key, group_key};
-use super::{BrokerConfig, ConfigError, Value, topic};
+use super::{BrokerConfig, ConfigError, Value, tier, topic};
 
 /// What a client can be chosen by (`ClientMetricsConfigs.isValidParam`).
 const SELECTORS: [&str; 6] = [
@@ -29,12 +29,13 @@ pub struct Rules {
 }
 
 impl ConfigRules for Rules {
-    fn check(&self, resource: &ConfigResource, values: &Keys) -> Result<(), Refusal> {
+    fn check(&self, resource: &ConfigResource, before: &Keys, values: &Keys) -> Result<(), Refusal> {
         let invalid = |error: ConfigError| Refusal::Invalid(error.to_string());
         match resource.resource_type {
             ConfigResourceType::Topic => {
-                let values = values.iter().map(|(name, value)| (&**name, &**value));
-                topic::validate(values).map_err(invalid)
+                let pairs = values.iter().map(|(name, value)| (&**name, &**value));
+                topic::validate(pairs).map_err(invalid)?;
+                tier::validate(&self.settings, before, values).map_err(invalid)
             }
             ConfigResourceType::Group => self.check_group(values).map_err(invalid),
             ConfigResourceType::ClientMetrics => check_client_metrics(values),
@@ -122,7 +123,7 @@ mod tests {
         let (settings, _) = BrokerConfig::new([]).unwrap();
         let resource = ConfigResource { resource_type, name: "x".into() };
         let keys = keys.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Rules { settings: Arc::new(settings) }.check(&resource, &keys)
+        Rules { settings: Arc::new(settings) }.check(&resource, &Keys::new(), &keys)
     }
 
     /// As Apache Kafka 4.3.1 answers IncrementalAlterConfigs.

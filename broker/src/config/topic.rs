@@ -6,10 +6,14 @@ use std::sync::Arc;
 use protocol::record_batch::{Codec, ProduceRules, TimestampType};
 use raft::image::{ConfigResource, Image};
 use storage::LogConfig;
+use storage::remote_log::TierConfig;
 
 use super::definitions::{Definition, broker_synonyms, topic_key, topic_synonym};
 use super::{BrokerConfig, ConfigError, Layers, Setting, Source, Value};
-use crate::replica::{Durability, TopicSettings};
+use crate::replica::{Durability, TopicSettings, TopicTier};
+
+/// A local limit that is the same as the total one.
+const LIKE_TOTAL: i64 = -2;
 
 /// The fewest in-sync replicas that a topic's acks=all waits for.
 pub const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
@@ -20,14 +24,12 @@ pub const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
 /// The first that is unknown or out of bounds, or a contradiction, in Kafka's words.
 pub fn validate<'a>(overrides: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), ConfigError> {
     let mut lags = (None, None);
-    let mut is_remote = false;
     for (name, text) in overrides {
         let definition = topic_key(name).ok_or_else(|| ConfigError::UnknownTopicKey(name.to_owned()))?;
         let value = Value::parse(definition, text)?;
         match name {
             "min.compaction.lag.ms" => lags.0 = Some(value.number()),
             "max.compaction.lag.ms" => lags.1 = Some(value.number()),
-            "remote.storage.enable" => is_remote = value.is_true(),
             _ => {}
         }
     }
@@ -38,11 +40,6 @@ pub fn validate<'a>(overrides: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
             format!("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})");
         return Err(ConfigError::Conflict(reason));
     }
-    if is_remote {
-        let reason = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote \
-                      log storage.";
-        return Err(ConfigError::Conflict(reason.to_owned()));
-    }
     Ok(())
 }
 
@@ -52,12 +49,14 @@ pub struct TopicValues<'a> {
     layers: Layers<'a>,
     image: &'a Image,
     resource: ConfigResource,
+    has_remote_storage: bool,
 }
 
 impl<'a> TopicValues<'a> {
     /// Those of the topic `name`, whether or not it has keys of its own.
     pub fn new(config: &'a BrokerConfig, image: &'a Image, name: impl Into<Arc<str>>) -> Self {
-        Self { layers: config.layers_of(image), image, resource: ConfigResource::topic(name) }
+        let has_remote_storage = config.remote.is_some();
+        Self { layers: config.layers_of(image), image, resource: ConfigResource::topic(name), has_remote_storage }
     }
 
     /// The text that the topic itself has for `definition`.
@@ -125,8 +124,11 @@ impl<'a> TopicValues<'a> {
             segment_jitter_ms: self.number("segment.jitter.ms"),
             max_index_bytes: self.size("segment.index.bytes"),
             index_interval_bytes: self.size("index.interval.bytes"),
-            retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
-            retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
+            retention_ms: self.retention_of("local.retention.ms", "retention.ms").filter(|_| deletes),
+            retention_bytes: self
+                .retention_of("local.retention.bytes", "retention.bytes")
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .filter(|_| deletes),
             file_delete_delay_ms: self.number("file.delete.delay.ms"),
             producer_id_expiration_ms: self
                 .layers
@@ -137,6 +139,37 @@ impl<'a> TopicValues<'a> {
             min_compaction_lag_ms: self.number("min.compaction.lag.ms"),
             max_compaction_lag_ms: self.number("max.compaction.lag.ms"),
             delete_retention_ms: self.number("delete.retention.ms"),
+        }
+    }
+
+    /// What the local log keeps: of a tiered topic the local limit, where -2 stands for the other.
+    fn retention_of(&self, local: &str, total: &str) -> Option<i64> {
+        let local = if self.is_tiered() { self.number(local) } else { LIKE_TOTAL };
+        Some(if local == LIKE_TOTAL { self.number(total) } else { local }).filter(|limit| *limit >= 0)
+    }
+
+    /// Whether the topic is to be tiered, whatever the broker can do.
+    pub fn wants_tier(&self) -> bool {
+        self.named("remote.storage.enable").is_true()
+    }
+
+    /// Internal topics and compacted ones never are (`UnifiedLog.remoteLogEnabled`).
+    fn is_tiered(&self) -> bool {
+        self.wants_tier()
+            && self.has_remote_storage
+            && !self.has_policy("compact")
+            && !crate::metadata_cache::is_internal(&self.resource.name)
+    }
+
+    fn tier(&self) -> TopicTier {
+        TopicTier {
+            is_tiered: self.is_tiered(),
+            deletes_on_disable: self.named("remote.log.delete.on.disable").is_true(),
+            config: TierConfig {
+                copies: !self.named("remote.log.copy.disable").is_true(),
+                retention_ms: Some(self.number("retention.ms")).filter(|time| *time >= 0),
+                retention_bytes: u64::try_from(self.number("retention.bytes")).ok(),
+            },
         }
     }
 
@@ -181,6 +214,7 @@ impl<'a> TopicValues<'a> {
             },
             flush_messages: self.number("flush.messages"),
             flush_ms: self.number("flush.ms"),
+            tier: self.tier(),
         }
     }
 }
@@ -238,11 +272,6 @@ mod tests {
             (
                 &[("max.compaction.lag.ms", "5"), ("min.compaction.lag.ms", "10")],
                 "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)",
-            ),
-            (
-                &[("remote.storage.enable", "true")],
-                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
-                 storage.",
             ),
         ];
         for (overrides, expected) in cases {

@@ -1,13 +1,16 @@
 //! ListOffsets (key 2), versions 1–10.
 //!
 //! Behaviour: −1 the end of what the isolation level lets be read, −2 the log start, −3 the record with the largest
-//! timestamp, −4 the local log start, −5 the last tiered offset (none), else the first record as young as the timestamp.
+//! timestamp in the local log, −4 the local log start, −5 the last offset that is in the cold tier, else the first record as
+//! young as the timestamp, looked for in the cold tier first.
 //! A special below the version that knows it: UNSUPPORTED_VERSION for its partition. No match: offset −1, no error.
 //! Versions: v2 isolation level · v4 leader epochs · v6 flexible · v7 −3 (KIP-734) · v8 −4 (KIP-405) · v9 −5 (KIP-1005) ·
 //! v10 a time-out, for answers that wait on remote storage.
 //! Source: ListOffsetsRequest.json, `ReplicaManager.fetchOffset`, `UnifiedLog.fetchOffsetByTimestamp`.
 
-use protocol::error_code::ErrorCode;
+use std::sync::Arc;
+
+use protocol::error_code::{ErrorCode, NONE};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
@@ -26,8 +29,11 @@ const READ_COMMITTED: i8 = 1;
 const CONSUMER: i32 = -1;
 
 pub(super) fn handle(context: RequestContext, request: ListOffsetsRequest) -> Reply<ListOffsetsResponse> {
-    let reads_records =
-        request.topics.iter().flat_map(|topic| &topic.partitions).any(|p| looks_into_batches(p.timestamp));
+    let mut asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+    let reads_records = asked.clone().any(|partition| looks_into_batches(partition.timestamp));
+    if context.services.replicas.tier().is_some() && asked.any(|partition| partition.timestamp >= 0) {
+        return Reply::Later(Box::pin(answer_from_both(context, request)));
+    }
     let answer = move || answer(&context, &request);
     // Looking for a timestamp reads and decompresses: not on a worker that serves others.
     Reply::Now(if reads_records { blocking(answer) } else { answer() })
@@ -35,6 +41,48 @@ pub(super) fn handle(context: RequestContext, request: ListOffsetsRequest) -> Re
 
 fn looks_into_batches(timestamp: i64) -> bool {
     timestamp >= 0 || timestamp == MAX_TIMESTAMP
+}
+
+/// As [`answer`], and what the cold tier has of the timestamps comes before what the local log has (KIP-1075).
+async fn answer_from_both(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let mut response = blocking(|| answer(&context, &request));
+    let settings = context.services.settings.remote_settings(context.services.metadata.image().configs());
+    let deadline = tokio::time::Instant::now() + settings.list_offsets_timeout;
+    for (topic, answered) in request.topics.iter().zip(&mut response.topics) {
+        for (asked, answered) in topic.partitions.iter().zip(&mut answered.partitions) {
+            let partition =
+                find(&context, topic, asked).filter(|_| asked.timestamp >= 0 && answered.error_code == NONE);
+            let Some(partition) = partition else { continue };
+            let local_start = blocking(|| partition.offsets()).map_or(0, |offsets| offsets.log_start_offset);
+            let found = partition.tiered().offset_for_timestamp(asked.timestamp, local_start);
+            match tokio::time::timeout_at(deadline, found).await {
+                Ok(Ok(Some(place))) => put(answered, place, context.api_version),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(partition = %partition.name(), %error, "no timestamp of the remote log");
+                    fail(answered, ErrorCode::KafkaStorageError);
+                }
+                Err(_) => fail(answered, ErrorCode::RequestTimedOut),
+            }
+        }
+    }
+    response
+}
+
+fn put(answered: &mut ListOffsetsPartitionResponse, place: TimestampOffset, api_version: i16) {
+    answered.offset = place.offset;
+    answered.timestamp = place.timestamp;
+    answered.leader_epoch = if api_version >= 4 { place.leader_epoch.unwrap_or(-1) } else { -1 };
+}
+
+fn fail(answered: &mut ListOffsetsPartitionResponse, code: ErrorCode) {
+    answered.error_code = code.code();
+    (answered.offset, answered.timestamp, answered.leader_epoch) = (-1, -1, -1);
+}
+
+fn find(context: &RequestContext, topic: &ListOffsetsTopic, asked: &ListOffsetsPartition) -> Option<Arc<Partition>> {
+    let table = context.services.replicas.table();
+    table.by_name(&topic.name.0)?.partition(asked.partition_index).cloned()
 }
 
 fn answer(context: &RequestContext, request: &ListOffsetsRequest) -> ListOffsetsResponse {
@@ -56,13 +104,12 @@ fn partition(
     if is_unsupported(asked.timestamp, context.api_version) {
         return failed(ErrorCode::UnsupportedVersion);
     }
-    let table = context.services.replicas.table();
-    let found = table.by_name(&topic.name.0).and_then(|topic| topic.partition(asked.partition_index));
-    let Some(found) = found else { return failed(ErrorCode::UnknownTopicOrPartition) };
-    match look_up(found, request, asked) {
+    let Some(found) = find(context, topic, asked) else { return failed(ErrorCode::UnknownTopicOrPartition) };
+    match look_up(&found, request, asked) {
         Ok(Some(place)) => {
-            let epoch = if context.api_version >= 4 { place.leader_epoch.unwrap_or(-1) } else { -1 };
-            response.with_offset(place.offset).with_timestamp(place.timestamp).with_leader_epoch(epoch)
+            let mut response = response;
+            put(&mut response, place, context.api_version);
+            response
         }
         Ok(None) => response.with_offset(-1).with_timestamp(-1),
         Err(error) => failed(error_code::partition(&error)),
@@ -89,11 +136,18 @@ fn look_up(
     let at = |offset: i64, leader_epoch| TimestampOffset { timestamp: -1, offset, leader_epoch };
     Ok(match asked.timestamp {
         LATEST => Some(at(end, Some(partition.leader_epoch()))),
-        EARLIEST | EARLIEST_LOCAL => {
+        EARLIEST => {
+            let start = partition.log_start_offset()?;
+            Some(at(start, partition.leader_epochs()?.epoch_for_offset(start)))
+        }
+        EARLIEST_LOCAL => {
             let start = partition.offsets()?.log_start_offset;
             Some(at(start, partition.log().leader_epoch_at(start)?))
         }
-        LATEST_TIERED => None,
+        LATEST_TIERED => match partition.tiered().copied_to() {
+            0 => None,
+            end => Some(at(end - 1, partition.leader_epochs()?.epoch_for_offset(end - 1))),
+        },
         MAX_TIMESTAMP => partition.log().max_timestamp(end)?,
         timestamp => partition.offset_for_timestamp(timestamp, end)?,
     })

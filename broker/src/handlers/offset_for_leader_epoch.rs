@@ -44,6 +44,6 @@ fn partition(
 
 fn look_up(partition: &Partition, asked: &OffsetForLeaderPartition) -> Result<Option<(i32, i64)>, PartitionError> {
     partition.check_leader_epoch(asked.current_leader_epoch)?;
-    partition.high_watermark()?;
-    Ok(partition.log().end_offset_for_epoch(asked.leader_epoch)?)
+    let log_end_offset = partition.offsets()?.log_end_offset;
+    Ok(partition.leader_epochs()?.end_offset_for(asked.leader_epoch, log_end_offset))
 }

@@ -173,7 +173,7 @@ impl<'a> Append<'a> {
         tracing::debug!(partition = %partition.name(), %error, "batch rejected");
         let mut response = self.refuse(index, code, None);
         if tells_log_start(error) {
-            response.log_start_offset = partition.offsets().map_or(-1, |offsets| offsets.log_start_offset);
+            response.log_start_offset = partition.log_start_offset().unwrap_or(-1);
         }
         if let PartitionError::Invalid(invalid) = error
             && !invalid.record_errors.is_empty()

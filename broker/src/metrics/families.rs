@@ -331,7 +331,8 @@ impl Scrape<'_> {
             let name = "kafka_topic_partition_oldest_offset";
             let mut family = out.family(name, Gauge, "First offset of the partition.");
             for (partition, offsets) in &offsets {
-                family.series(&self.labels_of(partition), offsets.log_start_offset);
+                let log_start_offset = partition.tiered().log_start_offset(offsets.log_start_offset);
+                family.series(&self.labels_of(partition), log_start_offset);
             }
         }
     }

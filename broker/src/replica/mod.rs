@@ -7,12 +7,14 @@ mod loading;
 mod moves;
 mod partition;
 mod recovery;
+mod remote;
 mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod tier;
 mod wait;
 
 use std::collections::HashMap;
@@ -34,6 +36,7 @@ pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use recovery::{Recovery, RecoveryProgress};
 pub use stall::{Stall, blocking};
+pub use tier::{RemoteRead, Tier, Tiered, TopicTier};
 pub use wait::{Interest, Watch};
 
 /// Syncs that a clean stop has in flight: most of a sync is waiting.
@@ -111,6 +114,7 @@ pub struct ReplicaManager {
     /// Nothing was applied yet. Serialises changes of the table.
     is_first: Mutex<bool>,
     flusher: Arc<Flusher>,
+    tier: Option<Arc<Tier>>,
 }
 
 impl ReplicaManager {
@@ -127,7 +131,18 @@ impl ReplicaManager {
             deleted_traffic: Mutex::default(),
             is_first: Mutex::new(true),
             flusher,
+            tier: None,
         }
+    }
+
+    /// With a cold tier. To be said before anything is applied.
+    pub fn with_tier(self, tier: Option<Arc<Tier>>) -> Self {
+        Self { tier, ..self }
+    }
+
+    /// The cold tier, if the broker has one.
+    pub fn tier(&self) -> Option<&Arc<Tier>> {
+        self.tier.as_ref()
     }
 
     /// The replicas now.
@@ -247,7 +262,8 @@ impl ReplicaManager {
             let log_dir = &log_dir;
             let log = Log::open(log_dir, name, topic.id(), settings.log.clone());
             let stall = self.stall_of(log_dir);
-            let partition = Partition::new(log, &settings, is_single, Arc::downgrade(&self.flusher), stall);
+            let partition = Partition::new(log, &settings, is_single, Arc::downgrade(&self.flusher), stall)
+                .with_tier(self.tier.clone());
             partition.set_role(is_leader, state.leader_epoch());
             Some(Arc::new(partition))
         });
@@ -261,6 +277,11 @@ impl ReplicaManager {
 
     fn delete(&self, topic: &TopicReplicas, now_ms: i64) {
         for partition in topic.partitions.iter().flatten() {
+            if partition.moves_segments()
+                && let Some(tier) = &self.tier
+            {
+                tier.delete_topic(topic.id, &topic.name);
+            }
             partition.set_role(false, partition.leader_epoch());
             *self.deleted_traffic.lock().unwrap_or_else(PoisonError::into_inner) += partition.traffic().totals();
             if let Err(error) = partition.delete(now_ms) {

@@ -15,6 +15,7 @@ use thiserror::Error as ThisError;
 use super::flusher::FlushState;
 use super::loading::Loading;
 use super::stall::{self, Stall};
+use super::tier::{RemoteRead, Tier, Tiered, TopicTier};
 use super::{Flusher, Interest};
 use crate::metrics::Traffic;
 
@@ -42,6 +43,7 @@ pub struct TopicSettings {
     pub flush_messages: i64,
     /// `flush.ms`.
     pub flush_ms: i64,
+    pub tier: TopicTier,
 }
 
 /// Why a partition does not serve a request.
@@ -100,6 +102,8 @@ pub struct FetchLimits {
 #[derive(Debug)]
 pub struct PartitionRead {
     pub region: Region,
+    /// What is asked for lies in the cold tier: `region` is empty, and these bytes come later.
+    pub remote: Option<RemoteRead>,
     pub high_watermark: i64,
     pub last_stable_offset: i64,
     pub log_start_offset: i64,
@@ -132,6 +136,7 @@ pub struct Partition {
     loading: Loading,
     stall: ArcSwap<Stall>,
     traffic: Traffic,
+    tiered: Tiered,
 }
 
 impl Partition {
@@ -160,7 +165,22 @@ impl Partition {
             loading: Loading::default(),
             stall: ArcSwap::new(stall),
             traffic: Traffic::default(),
+            tiered: Tiered::default(),
         }
+    }
+
+    /// With a cold tier, which it uses if its topic wants that.
+    pub fn with_tier(self, tier: Option<Arc<Tier>>) -> Self {
+        Self { tiered: Tiered::new(tier), ..self }
+    }
+
+    /// The part of it that is in the cold tier.
+    pub fn tiered(&self) -> &Tiered {
+        &self.tiered
+    }
+
+    pub(super) fn settings(&self) -> Guard<Arc<TopicSettings>> {
+        self.settings.load()
     }
 
     pub fn name(&self) -> &TopicPartition {
@@ -255,6 +275,7 @@ impl Partition {
         if self.is_leader.load(Ordering::Acquire) {
             log.begin_leader_epoch(self.leader_epoch())?;
         }
+        self.load_remote()?;
         self.high_watermark.fetch_max(offsets.log_end_offset, Ordering::AcqRel);
         Ok(self.high_watermark.load(Ordering::Acquire))
     }
@@ -359,7 +380,8 @@ impl Partition {
         if !appended.duplicate {
             self.appended(&settings, appended.last_offset + 1);
         }
-        Ok(appended)
+        let log_start_offset = self.tiered.log_start_offset(appended.log_start_offset);
+        Ok(Appended { log_start_offset, ..appended })
     }
 
     /// Makes what was appended visible: at once, or after a flush.
@@ -434,9 +456,15 @@ impl Partition {
         let end_offset = if limits.read_committed { last_stable_offset } else { high_watermark };
         let read = ReadLimits { end_offset, max_bytes: limits.max_bytes, at_least_one: limits.at_least_one };
         let log = self.log();
-        let region = log.read(limits.offset, read)?;
-        let log_start_offset = log.offsets()?.log_start_offset;
-        Ok(PartitionRead { region, high_watermark, last_stable_offset, log_start_offset })
+        let (region, remote) = match log.read(limits.offset, read) {
+            Err(error @ Error::OffsetOutOfRange { .. }) => match self.tiered.read(limits.offset, read) {
+                Some(remote) => (Region::empty(), Some(remote)),
+                None => return Err(error.into()),
+            },
+            read => (read?, None),
+        };
+        let log_start_offset = self.tiered.log_start_offset(log.offsets()?.log_start_offset);
+        Ok(PartitionRead { region, remote, high_watermark, last_stable_offset, log_start_offset })
     }
 
     /// Whether the topic's records go by compaction alone.
@@ -463,7 +491,11 @@ impl Partition {
             return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: high_watermark }.into());
         }
         let _gate = self.enter();
-        Ok(self.log().increment_log_start_offset(offset)?)
+        if let Some(remote) = self.tiered.remote() {
+            remote.raise_log_start(offset);
+            remote.store(&self.log())?;
+        }
+        Ok(self.tiered.log_start_offset(self.log().increment_log_start_offset(offset)?))
     }
 
     /// The first record that is as young as `timestamp`, below what the isolation level lets be read.
@@ -482,7 +514,8 @@ impl Partition {
     pub fn delete_old_segments(&self, now_ms: i64) -> Result<usize, PartitionError> {
         let high_watermark = self.high_watermark()?;
         let _gate = self.enter();
-        Ok(self.log().delete_old_segments(high_watermark, now_ms)?)
+        let limit = self.deletable_up_to(high_watermark, now_ms)?;
+        Ok(self.log().delete_old_segments(limit, now_ms)?)
     }
 
     /// Lets the copy take the log's place, with whatever came since it was last looked at: nothing is appended meanwhile. Returns

@@ -9,7 +9,7 @@ use protocol::record_batch::{BatchBuilder, Codec, ProduceRules, TimestampType};
 use storage::file_system::FileSystem;
 use storage::{Log, LogConfig, LogDir, LogDirOptions};
 
-use super::{Durability, Flusher, Partition, Stall, TopicSettings};
+use super::{Durability, Flusher, Partition, Stall, TopicSettings, TopicTier};
 
 pub(crate) const NOW: i64 = 1_700_000_000_000;
 pub(crate) const LEADER_EPOCH: i32 = 3;
@@ -31,6 +31,7 @@ pub(crate) fn settings(durability: Durability) -> Arc<TopicSettings> {
         deletes: true,
         flush_messages: i64::MAX,
         flush_ms: i64::MAX,
+        tier: TopicTier::default(),
     })
 }
 

@@ -98,7 +98,7 @@ pub(super) fn change_config(
         };
         records.push(record.into());
     }
-    situation.config.config_rules.0.check(resource, &values)?;
+    situation.config.config_rules.0.check(resource, &current, &values)?;
     records.extend(clear_elr(situation, resource, &records));
     Ok(records)
 }

@@ -56,11 +56,16 @@ impl ControllerConfig {
 
 /// Which keys and values a resource may have. The broker knows; the controller asks before it writes.
 pub trait ConfigRules: Send + Sync {
-    /// Judges the whole configuration that a resource would have.
+    /// Judges the whole configuration that a resource would have in place of the one `before`.
     ///
     /// # Errors
     /// What is wrong, in Kafka's words.
-    fn check(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError>;
+    fn check(
+        &self,
+        resource: &ConfigResource,
+        before: &BTreeMap<Arc<str>, Arc<str>>,
+        values: &BTreeMap<Arc<str>, Arc<str>>,
+    ) -> Result<(), ConfigError>;
 }
 
 /// Shared [`ConfigRules`].
@@ -77,7 +82,12 @@ impl fmt::Debug for ConfigRulesHandle {
 struct AnyConfig;
 
 impl ConfigRules for AnyConfig {
-    fn check(&self, _: &ConfigResource, _: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError> {
+    fn check(
+        &self,
+        _: &ConfigResource,
+        _: &BTreeMap<Arc<str>, Arc<str>>,
+        _: &BTreeMap<Arc<str>, Arc<str>>,
+    ) -> Result<(), ConfigError> {
         Ok(())
     }
 }

@@ -240,6 +240,14 @@ impl Log {
         Ok(loaded.epochs().end_offset_for(leader_epoch, end))
     }
 
+    /// Which leader epoch began where.
+    ///
+    /// # Errors
+    /// As loading.
+    pub fn leader_epochs(&self) -> Result<LeaderEpochs, Error> {
+        Ok(self.loaded()?.epochs())
+    }
+
     /// Notes that `leader_epoch` begins at the log end offset, even if no record follows.
     ///
     /// # Errors

@@ -30,6 +30,9 @@ pub enum RemoteError {
     /// Somebody else wrote under a key of ours: another leader, or another cluster with our id.
     #[error("{key} was written by somebody else")]
     Fenced { key: Path },
+    /// The local log has other records than the remote part of it.
+    #[error("the local log and its remote part have different records at offset {offset}")]
+    Diverged { offset: i64 },
     /// The local log could not be read.
     #[error("{0}")]
     Local(Arc<Error>),

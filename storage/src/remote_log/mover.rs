@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::ids::Uuid;
+use protocol::record_batch::BatchHeader;
 
 use super::remote_partition::Newest;
 use super::segment_object::{describe, join};
 use super::{
-    Decision, ExpiryReason, Idle, Manifest, ManifestError, ManifestVersion, Part, PartSegments, PartitionKeys,
-    RemoteError, RemotePartition, RemoteSegment, RemoteStore, Situation, TierConfig, decide,
+    CacheLimits, Decision, ExpiryReason, Idle, Manifest, ManifestError, ManifestVersion, Part, PartSegments,
+    PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, Situation, TierConfig,
+    decide,
 };
-use crate::log::{Log, RolledSegment, SegmentExport};
+use crate::log::{Log, ReadLimits, Region, RolledSegment, SegmentExport};
 
 /// A manifest with more segments than this leaves the older half to a part, which is written once.
 const SPLIT: usize = 512;
+
+/// Pieces in which one batch is read.
+const SEAM_CHUNK: u64 = 64 << 10;
 
 /// The sequence of a partition's first manifest.
 const FIRST: i64 = 1;
@@ -128,10 +133,26 @@ impl Mover {
             view.segments.clone_from(&newest.segments);
             view.log_start_offset = view.log_start_offset.max(newest.manifest.log_start_offset);
         });
+        if let Some(last) = newest.segments.last() {
+            self.check_seam(log, last).await?;
+        }
         store_copy(&self.partition, log).await?;
         let Newest { versions, manifest: Manifest { log_start_offset, parts, .. }, .. } = newest;
         self.published = Some(Published { versions, log_start_offset, parts });
         Ok(())
+    }
+
+    /// A log that was begun anew, on a disk that replaces a lost one, has other records at the same offsets: nothing must be
+    /// copied behind those that are remote, nor deleted because they are.
+    async fn check_seam(&self, log: &Arc<Log>, last: &RemoteSegment) -> Result<(), RemoteError> {
+        let offset = last.end_offset - 1;
+        let Some(local) = local_batch(log, offset).await? else { return Ok(()) };
+        let none = CacheLimits { bytes: 0, count: 0 };
+        let reader = RemoteReader::new(Arc::clone(&self.store), SEAM_CHUNK, none, none);
+        let limits = ReadLimits { end_offset: last.end_offset, max_bytes: 1, at_least_one: true };
+        let remote = reader.read(self.partition.keys(), last, offset, limits).await?;
+        let is_same = |remote: BatchHeader| (remote.base_offset, remote.crc) == (local.base_offset, local.crc);
+        if BatchHeader::read(&remote).is_ok_and(is_same) { Ok(()) } else { Err(RemoteError::Diverged { offset }) }
     }
 
     async fn copy(&mut self, log: &Arc<Log>, input: &StepInput, base_offset: i64) -> Result<Step, RemoteError> {
@@ -302,6 +323,18 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result.map_err(RemoteError::from),
         Err(error) => Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))),
     }
+}
+
+/// The header of the local batch that holds `offset`; `None` if the local log does not have it.
+async fn local_batch(log: &Arc<Log>, offset: i64) -> Result<Option<BatchHeader>, RemoteError> {
+    let log = Arc::clone(log);
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+    let read = blocking(move || match log.read(offset, limits) {
+        Err(crate::Error::OffsetOutOfRange { .. }) => Ok(Region::empty()),
+        read => read,
+    });
+    let bytes = read.await?.read().map_err(|error| RemoteError::LocalFile(Arc::new(error)))?;
+    Ok(BatchHeader::read(&bytes).ok())
 }
 
 async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {

@@ -129,6 +129,15 @@ impl RemotePartition {
         bytes.map_or(Ok(()), |bytes| log.write_beside(COPY, &bytes))
     }
 
+    /// Knows of nothing any more: the store has nothing either.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn forget(&self, log: &Log) -> Result<(), Error> {
+        self.change(|view| *view = RemoteView::default());
+        self.store(log)
+    }
+
     /// Why nothing moves, or the last failure; empty if all is well.
     pub fn status(&self) -> String {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()

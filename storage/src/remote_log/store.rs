@@ -39,6 +39,9 @@ impl Default for StoreLimits {
     }
 }
 
+/// Objects of a topic that are deleted at the same time.
+const DELETED_AT_ONCE: usize = 8;
+
 /// A store.
 pub struct RemoteStore {
     store: Arc<dyn ObjectStore>,
@@ -230,9 +233,10 @@ impl RemoteStore {
     /// The store's; what is deleted stays deleted.
     pub async fn delete_all(&self, prefix: &Path) -> Result<usize, RemoteError> {
         let objects = self.list(prefix).await?;
-        let deletions = objects.iter().map(|object| self.delete(&object.location));
-        futures_util::stream::iter(deletions).buffer_unordered(8).try_collect::<Vec<_>>().await?;
-        Ok(objects.len())
+        let count = objects.len();
+        let deletions = objects.into_iter().map(|object| async move { self.delete(&object.location).await });
+        futures_util::stream::iter(deletions).buffer_unordered(DELETED_AT_ONCE).try_collect::<Vec<_>>().await?;
+        Ok(count)
     }
 
     pub(super) fn inner(&self) -> &Arc<dyn ObjectStore> {

@@ -262,6 +262,28 @@ async fn a_deposed_leader_neither_publishes_nor_deletes() {
     check_everything(&log, &store, &new_view.view()).await;
 }
 
+/// The disk was replaced, and the log began again at 0: longer than what is remote, and different.
+#[tokio::test]
+async fn a_log_that_began_anew_is_left_alone() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+    let (mut first, _) = mover(&store);
+    settle(&mut first, &log, input(KEEP)).await;
+    let before = inner.keys().await;
+    let other = self::log(0);
+    for n in 0..60 {
+        let mut builder = BatchBuilder::new(0, Codec::None);
+        (0..4).for_each(|_| builder.append(NOW, None, Some(&[n; 30]), &[]));
+        other.append(&ValidatedBatch::trusted(builder.build()).unwrap(), EPOCH, NOW).unwrap();
+    }
+    other.flush().unwrap();
+    let (mut second, _) = mover(&store);
+    for _ in 0..2 {
+        assert!(matches!(second.step(&other, &input(KEEP)).await, Err(RemoteError::Diverged { .. })));
+    }
+    assert_eq!(inner.keys().await, before);
+}
+
 #[tokio::test]
 async fn a_manifest_of_many_segments_is_split() {
     let inner = FaultyStore::new();

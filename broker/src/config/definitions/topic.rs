@@ -19,8 +19,8 @@ pub(super) const ROWS: &[Definition] = definitions! {
     None "follower.replication.throttled.replicas" List = Some(""), Bounds::ThrottledReplicas, ClusterWide, "Followers whose replication is throttled. No effect yet: this node is the only one.";
     Acts "index.interval.bytes" Int = Some("4096"), AtLeast(0), ClusterWide, "Bytes of batches between two index entries.";
     None "leader.replication.throttled.replicas" List = Some(""), Bounds::ThrottledReplicas, ClusterWide, "Leaders whose replication is throttled. No effect yet: this node is the only one.";
-    None "local.retention.bytes" Long = Some("-2"), AtLeast(-2), ClusterWide, "The largest local log of a tiered topic. No effect yet: there is no remote storage.";
-    None "local.retention.ms" Long = Some("-2"), AtLeast(-2), ClusterWide, "How long a tiered topic's segments stay local. No effect yet: there is no remote storage.";
+    Acts "local.retention.bytes" Long = Some("-2"), AtLeast(-2), ClusterWide, "The largest local log of a tiered topic; -2 for retention.bytes.";
+    Acts "local.retention.ms" Long = Some("-2"), AtLeast(-2), ClusterWide, "How long a tiered topic's segments stay local; -2 for retention.ms.";
     Acts "max.compaction.lag.ms" Long = Some("9223372036854775807"), AtLeast(1), ClusterWide, "The longest that a record stays uncompacted.";
     Acts "max.message.bytes" Int = Some("1048588"), AtLeast(0), ClusterWide, "The largest batch.";
     Acts "message.timestamp.after.max.ms" Long = Some("3600000"), AtLeast(0), ClusterWide, "How far in the future a record's timestamp may be.";
@@ -31,9 +31,9 @@ pub(super) const ROWS: &[Definition] = definitions! {
     Acts "min.insync.replicas" Int = Some("1"), AtLeast(1), ClusterWide, "Replicas that must be in sync for acks=all.";
     Acts "ottla.durability" String = Some("auto"), DURABILITIES, ClusterWide, "When acks=all is answered: durable, after the batch is synced on every in-sync replica; replicated, when each has it in memory; auto, durable where a partition has a single replica.";
     None "preallocate" Boolean = Some("false"), Any, ClusterWide, "Whether segments take their whole size when created. No effect: they grow as they are written.";
-    None "remote.log.copy.disable" Boolean = Some("false"), Any, ClusterWide, "Whether a tiered topic is no longer copied. No effect yet: there is no remote storage.";
-    None "remote.log.delete.on.disable" Boolean = Some("false"), Any, ClusterWide, "Whether remote segments go when tiering is switched off. No effect yet: there is no remote storage.";
-    Acts "remote.storage.enable" Boolean = Some("false"), Any, ClusterWide, "Whether the topic is tiered. Refused yet: there is no remote storage.";
+    Acts "remote.log.copy.disable" Boolean = Some("false"), Any, ClusterWide, "Whether a tiered topic is no longer copied: what is remote stays readable until it is too old.";
+    Acts "remote.log.delete.on.disable" Boolean = Some("false"), Any, ClusterWide, "Whether remote segments go when tiering is switched off.";
+    Acts "remote.storage.enable" Boolean = Some("false"), Any, ClusterWide, "Whether the topic is tiered: closed segments are copied to remote storage. Needs remote.log.storage.system.enable.";
     Acts "retention.bytes" Long = Some("-1"), Any, ClusterWide, "The oldest segments go while the log is larger; -1 keeps them.";
     Acts "retention.ms" Long = Some("604800000"), AtLeast(-1), ClusterWide, "Segments whose newest record is older go; -1 keeps them.";
     Acts "segment.bytes" Int = Some("1073741824"), AtLeast(1_048_576), ClusterWide, "The largest segment.";

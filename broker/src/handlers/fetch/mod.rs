@@ -9,6 +9,7 @@
 //! v18 high watermark of a follower.
 //! Source: FetchRequest.json, `KafkaApis.handleFetchRequest`, `FetchSession`, `DelayedFetch`.
 
+mod remote;
 mod response;
 mod session;
 
@@ -37,6 +38,9 @@ pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<Fe
     };
     let mut fetch = Fetch::new(context, &request, session);
     fetch.read_all();
+    if fetch.is_remote() {
+        return Reply::Later(Box::pin(fetch.read_remote()));
+    }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     if fetch.is_satisfied() || wait.is_zero() {
         return Reply::Now(fetch.finish());
@@ -146,14 +150,15 @@ impl Fetch {
         for slot in 0..self.partitions.len() {
             self.watch(&mut watch, slot, true);
         }
-        while !self.is_satisfied() {
+        while !self.is_satisfied() && !self.is_remote() {
             let Ok(news) = tokio::time::timeout_at(deadline, watch.ready()).await else { break };
             for slot in news {
                 self.read_again(slot as usize);
                 self.watch(&mut watch, slot as usize, false);
             }
         }
-        self.finish()
+        drop(watch);
+        self.read_remote().await
     }
 
     /// Registers for news of a partition, for the first time or again. What came since it was read is not told, so it is

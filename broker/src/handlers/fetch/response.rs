@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use protocol::error_code::{ErrorCode, NONE};
 use protocol::ids::Uuid;
 use protocol::response::EncodeError;
@@ -12,7 +12,7 @@ use storage::Region;
 
 use super::session::FetchedPartition;
 use crate::handlers::Answer;
-use crate::replica::PartitionRead;
+use crate::replica::{PartitionRead, RemoteRead};
 use crate::server::Output;
 
 const FIRST_FLEXIBLE: i16 = 12;
@@ -29,6 +29,8 @@ pub(super) struct PartitionAnswer {
     /// Null in the answer for read_uncommitted, an empty list for read_committed.
     read_committed: bool,
     region: Region,
+    /// What the region has to be filled with.
+    pub(super) remote: Option<RemoteRead>,
 }
 
 impl PartitionAnswer {
@@ -40,6 +42,7 @@ impl PartitionAnswer {
             log_start_offset: -1,
             read_committed: false,
             region: Region::empty(),
+            remote: None,
         }
     }
 
@@ -56,7 +59,13 @@ impl PartitionAnswer {
             log_start_offset: read.log_start_offset,
             read_committed,
             region: read.region,
+            remote: read.remote,
         }
+    }
+
+    /// Takes records that were not in the local log.
+    pub(super) fn fill(&mut self, records: Bytes) {
+        self.region = Region::of_bytes(records);
     }
 
     /// Bytes of records.
@@ -276,7 +285,6 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use protocol::StrBytes;
     use protocol::messages::FetchResponse;
     use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};

@@ -326,6 +326,7 @@ mod tests {
     fn answer(high_watermark: i64) -> PartitionAnswer {
         let offsets = PartitionRead {
             region: Region::empty(),
+            remote: None,
             high_watermark,
             last_stable_offset: high_watermark,
             log_start_offset: 0,

@@ -87,7 +87,12 @@ fn resources_must_exist() {
 struct NoKeyX;
 
 impl ConfigRules for NoKeyX {
-    fn check(&self, _: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Result<(), ConfigError> {
+    fn check(
+        &self,
+        _: &ConfigResource,
+        _: &BTreeMap<Arc<str>, Arc<str>>,
+        values: &BTreeMap<Arc<str>, Arc<str>>,
+    ) -> Result<(), ConfigError> {
         let refused = || ConfigError::Invalid("Unknown topic config name: x".into());
         if values.contains_key("x") { Err(refused()) } else { Ok(()) }
     }

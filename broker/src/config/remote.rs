@@ -1,0 +1,242 @@
+//! What the keys of remote storage mean: which store, and how it is used. Source: `RemoteLogManagerConfig`; the keys behind the
+//! prefix are those of the two classes whose names are understood.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use raft::image::Configs;
+
+use super::{BrokerConfig, ConfigError, Keys};
+
+const CLASS: &str = "remote.log.storage.manager.class.name";
+const PREFIX: &str = "remote.log.storage.manager.impl.prefix";
+/// <https://github.com/Aiven-Open/tiered-storage-for-apache-kafka>
+const AIVEN: &str = "io.aiven.kafka.tieredstorage.RemoteStorageManager";
+const AIVENS_FILES: &str = "io.aiven.kafka.tieredstorage.storage.filesystem.FileSystemStorage";
+/// Of Kafka's own tests.
+const LOCAL: &str = "org.apache.kafka.server.log.remote.storage.LocalTieredStorage";
+
+const DEFAULT_CHUNK: u64 = 4 << 20;
+const DEFAULT_CHUNK_CACHE: u64 = 64 << 20;
+
+/// Where remote segments are, as the file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteConfig {
+    /// A directory.
+    pub root: PathBuf,
+    /// Put before every key; may be empty.
+    pub key_prefix: String,
+    /// Segments are read in pieces of this size.
+    pub chunk_bytes: u64,
+    /// So many bytes of pieces stay in memory.
+    pub chunk_cache_bytes: u64,
+    /// So many bytes of indexes stay in memory.
+    pub index_cache_bytes: u64,
+}
+
+/// What may change while the broker runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RemoteSettings {
+    pub task_interval: Duration,
+    /// Partitions whose segments are moved at the same time.
+    pub copiers: usize,
+    pub copy_bytes_per_second: u64,
+    pub fetch_bytes_per_second: u64,
+    /// For one Fetch.
+    pub fetch_max_wait: Duration,
+    /// For one ListOffsets.
+    pub list_offsets_timeout: Duration,
+    first_backoff: Duration,
+    max_backoff: Duration,
+    /// The share of a pause that is random.
+    jitter: f64,
+}
+
+impl RemoteSettings {
+    /// The pause after so many failures before this one; `random` is from 0 to 1.
+    pub fn backoff(&self, failures: u32, random: f64) -> Duration {
+        let pause = self.first_backoff.saturating_mul(1 << failures.min(16)).min(self.max_backoff);
+        pause.mul_f64(1.0 + self.jitter * (2.0 * random - 1.0))
+    }
+}
+
+impl BrokerConfig {
+    /// The settings of remote storage over those that the cluster has stored.
+    pub fn remote_settings(&self, configs: &Configs) -> RemoteSettings {
+        let keys = Keys { layers: self.layers(configs) };
+        let time = |name| keys.duration(name).unwrap_or_default();
+        RemoteSettings {
+            task_interval: time("remote.log.manager.task.interval.ms"),
+            copiers: keys.int("remote.log.manager.copier.thread.pool.size"),
+            copy_bytes_per_second: keys.number("remote.log.manager.copy.max.bytes.per.second").cast_unsigned(),
+            fetch_bytes_per_second: keys.number("remote.log.manager.fetch.max.bytes.per.second").cast_unsigned(),
+            fetch_max_wait: time("remote.fetch.max.wait.ms"),
+            list_offsets_timeout: time("remote.list.offsets.request.timeout.ms"),
+            first_backoff: time("remote.log.manager.task.retry.backoff.ms"),
+            max_backoff: time("remote.log.manager.task.retry.backoff.max.ms"),
+            jitter: keys.value("remote.log.manager.task.retry.jitter").double(),
+        }
+    }
+}
+
+impl Keys<'_> {
+    /// The store, if remote storage is switched on. The keys that its class understands are taken out of `others`.
+    pub(super) fn take_remote(
+        &self,
+        others: &mut BTreeMap<String, String>,
+    ) -> Result<Option<RemoteConfig>, ConfigError> {
+        let prefix = self.remote_prefix();
+        let own = others.iter().filter_map(|(name, text)| Some((name.strip_prefix(&prefix)?.to_owned(), text.clone())));
+        let mut own = own.collect();
+        let remote = self.remote(&mut own)?;
+        others.retain(|name, _| name.strip_prefix(&prefix).is_none_or(|rest| own.contains_key(rest)));
+        Ok(remote)
+    }
+
+    /// The prefix of the storage class's own keys.
+    pub(super) fn remote_prefix(&self) -> String {
+        self.value(PREFIX).text().to_owned()
+    }
+
+    /// The store, if remote storage is switched on. The keys that are understood are taken out of `own`.
+    fn remote(&self, own: &mut BTreeMap<String, String>) -> Result<Option<RemoteConfig>, ConfigError> {
+        if !self.value("remote.log.storage.system.enable").is_true() {
+            return Ok(None);
+        }
+        let (root, key_prefix) = match (self.text("ottla.remote.storage.url"), self.text(CLASS)) {
+            (Some(url), _) => (directory_of(&url)?, String::new()),
+            (None, Some(class)) if class == LOCAL => (required(own, "dir")?, String::new()),
+            (None, Some(class)) if class == AIVEN => {
+                let backend = required(own, "storage.backend.class")?;
+                if backend != AIVENS_FILES {
+                    let reason = format!("The only storage that is built in yet is {AIVENS_FILES}");
+                    return Err(ConfigError::invalid("storage.backend.class", backend, reason));
+                }
+                (required(own, "storage.root")?, own.remove("key.prefix").unwrap_or_default())
+            }
+            (None, Some(class)) => {
+                let reason = format!("Java classes are not loaded; built in under their names are {AIVEN} and {LOCAL}");
+                return Err(ConfigError::invalid(CLASS, class, reason));
+            }
+            (None, None) => {
+                let reason = "Remote storage needs a storage: a class that is built in, or ottla.remote.storage.url";
+                return Err(ConfigError::invalid(CLASS, "null", reason));
+            }
+        };
+        Ok(Some(RemoteConfig {
+            root: PathBuf::from(root),
+            key_prefix,
+            chunk_bytes: bytes(own, &["chunk.size"], 1)?.unwrap_or(DEFAULT_CHUNK),
+            chunk_cache_bytes: bytes(own, &["fetch.chunk.cache.size", "chunk.cache.size"], -1)?
+                .unwrap_or(DEFAULT_CHUNK_CACHE),
+            index_cache_bytes: self.number("remote.log.index.file.cache.total.size.bytes").cast_unsigned(),
+        }))
+    }
+}
+
+/// The path of a `file` URL.
+fn directory_of(url: &str) -> Result<String, ConfigError> {
+    match url.strip_prefix("file://").filter(|path| path.starts_with('/')) {
+        Some(path) => Ok(path.to_owned()),
+        None => {
+            let reason = "Expected file:///and/a/path; other stores are not built in yet";
+            Err(ConfigError::invalid("ottla.remote.storage.url", url, reason))
+        }
+    }
+}
+
+fn required(own: &mut BTreeMap<String, String>, name: &str) -> Result<String, ConfigError> {
+    let missing =
+        || ConfigError::Conflict(format!("Missing required configuration \"{name}\" which has no default value."));
+    own.remove(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+}
+
+/// The first of the names that is set. -1, where it is allowed, is no limit.
+fn bytes(own: &mut BTreeMap<String, String>, names: &[&str], min: i64) -> Result<Option<u64>, ConfigError> {
+    let mut found = None;
+    for name in names {
+        let Some(text) = own.remove(*name) else { continue };
+        let number: i64 =
+            text.trim().parse().map_err(|_| ConfigError::invalid(name, &text, "Not a number of type LONG"))?;
+        if number < min {
+            return Err(ConfigError::invalid(name, number, format!("Value must be at least {min}")));
+        }
+        found = found.or(Some(u64::try_from(number).unwrap_or(u64::MAX)));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigWarning;
+
+    fn config(properties: &[(&str, &str)]) -> Result<(BrokerConfig, Vec<ConfigWarning>), ConfigError> {
+        BrokerConfig::new(properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    const ON: (&str, &str) = ("remote.log.storage.system.enable", "true");
+
+    #[test]
+    fn the_articles_keys_name_a_directory() {
+        let (config, warnings) = config(&[
+            ON,
+            (CLASS, AIVEN),
+            ("remote.log.storage.manager.class.path", "./libs/*"),
+            (PREFIX, "rsm.config."),
+            ("rsm.config.chunk.size", "100"),
+            ("rsm.config.chunk.cache.size", "20000"),
+            ("rsm.config.chunk.cache.retention.ms", "1000"),
+            ("rsm.config.key.prefix", "tiered-storage-demo/"),
+            ("rsm.config.storage.backend.class", AIVENS_FILES),
+            ("rsm.config.storage.root", "./data/fs_storage"),
+        ])
+        .unwrap();
+        let expected = RemoteConfig {
+            root: PathBuf::from("./data/fs_storage"),
+            key_prefix: "tiered-storage-demo/".to_owned(),
+            chunk_bytes: 100,
+            chunk_cache_bytes: 20_000,
+            index_cache_bytes: 1 << 30,
+        };
+        assert_eq!(config.remote, Some(expected));
+        let without = ["remote.log.storage.manager.class.path", "rsm.config.chunk.cache.retention.ms"];
+        assert_eq!(warnings, [ConfigWarning::NoEffect(without.map(str::to_owned).into())]);
+    }
+
+    #[test]
+    fn other_ways_to_name_a_directory() {
+        let (of_url, _) = config(&[ON, ("ottla.remote.storage.url", "file:///cold")]).unwrap();
+        let (of_class, _) = config(&[ON, (CLASS, LOCAL), (PREFIX, "x."), ("x.dir", "/cold")]).unwrap();
+        assert_eq!(of_url.remote.as_ref().map(|remote| &remote.root), Some(&PathBuf::from("/cold")));
+        assert_eq!(of_url.remote, of_class.remote);
+        assert_eq!(config(&[(CLASS, LOCAL)]).unwrap().0.remote, None, "not switched on");
+    }
+
+    #[test]
+    fn what_is_not_built_in_is_refused() {
+        let cases: [&[(&str, &str)]; 6] = [
+            &[],
+            &[(CLASS, "com.example.Storage")],
+            &[(CLASS, LOCAL)],
+            &[
+                (CLASS, AIVEN),
+                ("rsm.config.storage.backend.class", "io.aiven.kafka.tieredstorage.storage.s3.S3Storage"),
+            ],
+            &[("ottla.remote.storage.url", "s3://bucket")],
+            &[(CLASS, LOCAL), ("rsm.config.dir", "/x"), ("rsm.config.chunk.size", "0")],
+        ];
+        for keys in cases {
+            assert!(config(&[&[ON], keys].concat()).is_err(), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let settings = config(&[]).unwrap().0.remote_settings(&Configs::default());
+        let pauses: Vec<_> = [0, 1, 2, 9, 99].map(|failures| settings.backoff(failures, 0.5).as_millis()).into();
+        assert_eq!(pauses, [500, 1000, 2000, 30_000, 30_000]);
+        assert_eq!(settings.backoff(0, 1.0).as_millis(), 600);
+    }
+}

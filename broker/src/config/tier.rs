@@ -1,0 +1,166 @@
+//! What a topic's keys for the cold tier must not say. Source: `LogConfig.validateTopicLogConfigValues`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use raft::image::Image;
+
+use super::definitions::topic_key;
+use super::topic::TopicValues;
+use super::{BrokerConfig, ConfigError, Value};
+
+type Keys = BTreeMap<Arc<str>, Arc<str>>;
+
+const ENABLE: &str = "remote.storage.enable";
+
+/// Checks the keys that a topic is to have in place of those that it had `before`.
+///
+/// # Errors
+/// A contradiction, in Kafka's words.
+pub(super) fn validate(settings: &BrokerConfig, before: &Keys, values: &Keys) -> Result<(), ConfigError> {
+    let image = Image::default();
+    let topic = Topic { values, defaults: TopicValues::new(settings, &image, "") };
+    if !topic.value(ENABLE).is_true() {
+        let was_tiered = before.get(ENABLE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        return if was_tiered { topic.check_end() } else { Ok(()) };
+    }
+    if settings.remote.is_none() {
+        let reason = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote \
+                      log storage.";
+        return Err(ConfigError::Conflict(reason.to_owned()));
+    }
+    if !matches!(topic.value("cleanup.policy").elements(), [] | [_]) || topic.is_compacted() {
+        let reason = "Remote log storage only supports topics with cleanup.policy=delete or cleanup.policy being an \
+                      empty list.";
+        return Err(ConfigError::Conflict(reason.to_owned()));
+    }
+    topic.check_limit("local.retention.bytes", "retention.bytes")?;
+    topic.check_limit("local.retention.ms", "retention.ms")?;
+    topic.check_copies()
+}
+
+struct Topic<'a> {
+    values: &'a Keys,
+    defaults: TopicValues<'a>,
+}
+
+impl Topic<'_> {
+    fn value(&self, name: &str) -> Value {
+        let Some(definition) = topic_key(name) else { return Value::Number(0) };
+        let own = self.values.get(name).and_then(|text| Value::parse(definition, text).ok());
+        own.unwrap_or_else(|| self.defaults.value(definition))
+    }
+
+    fn is_compacted(&self) -> bool {
+        self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact")
+    }
+
+    /// The local part is no larger than the whole.
+    fn check_limit(&self, local_name: &str, total_name: &str) -> Result<(), ConfigError> {
+        let (local, total) = (self.value(local_name).number(), self.value(total_name).number());
+        let refuse = |reason: String| Err(ConfigError::invalid(local_name, local, reason));
+        match local {
+            _ if total < 0 => Ok(()),
+            -2 => Ok(()),
+            -1 => refuse(format!("Value must not be -1 as {total_name} value is set as {total}.")),
+            local if local > total => {
+                refuse(format!("Value must not be more than {total_name} property value: {total}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is not copied must not leave the local log earlier (KIP-950).
+    fn check_copies(&self) -> Result<(), ConfigError> {
+        if !self.value("remote.log.copy.disable").is_true() {
+            return Ok(());
+        }
+        for (local_name, total_name) in
+            [("local.retention.bytes", "retention.bytes"), ("local.retention.ms", "retention.ms")]
+        {
+            let local = self.value(local_name).number();
+            if local != -2 && local != self.value(total_name).number() {
+                return Err(ConfigError::Conflict(format!(
+                    "When `remote.log.copy.disable` is set to true, the `{local_name}` and `{total_name}` must be set to the \
+                     identical value because there will be no more logs copied to the remote storage."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever switches tiering off must say that what is remote may go.
+    fn check_end(&self) -> Result<(), ConfigError> {
+        if self.value("remote.log.delete.on.disable").is_true() {
+            return Ok(());
+        }
+        let reason = "It is invalid to disable remote storage without deleting remote data. If you want to keep the remote \
+                      data and turn to read only, please set `remote.storage.enable=true,remote.log.copy.disable=true`. If \
+                      you want to disable remote storage and delete all remote data, please set \
+                      `remote.storage.enable=false,remote.log.delete.on.disable=true`.";
+        Err(ConfigError::Conflict(reason.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(pairs: &[(&str, &str)]) -> Keys {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    fn check(has_storage: bool, before: &[(&str, &str)], values: &[(&str, &str)]) -> Result<(), String> {
+        let remote: &[(&str, &str)] = &[
+            ("remote.log.storage.system.enable", "true"),
+            ("ottla.remote.storage.url", "file:///cold"),
+            ("log.retention.bytes", "1000"),
+        ];
+        let remote = if has_storage { remote } else { &[] };
+        let properties = remote.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (settings, _) = BrokerConfig::new(properties).unwrap();
+        validate(&settings, &keys(before), &keys(values)).map_err(|error| error.to_string())
+    }
+
+    const ON: (&str, &str) = (ENABLE, "true");
+
+    #[test]
+    fn tiering_needs_a_storage_and_a_log_that_is_not_compacted() {
+        let refused = check(false, &[], &[ON]).unwrap_err();
+        assert!(refused.starts_with("Tiered Storage functionality is disabled in the broker."), "{refused}");
+        for policy in ["compact", "compact,delete"] {
+            let refused = check(true, &[], &[ON, ("cleanup.policy", policy)]).unwrap_err();
+            assert!(refused.starts_with("Remote log storage only supports"), "{refused}");
+        }
+        for policy in ["delete", ""] {
+            check(true, &[], &[ON, ("cleanup.policy", policy)]).unwrap();
+        }
+        check(false, &[], &[("cleanup.policy", "compact")]).unwrap();
+    }
+
+    #[test]
+    fn the_local_part_is_no_larger_than_the_whole() {
+        let cases = [
+            (("local.retention.ms", "604800001"), "Value must not be more than retention.ms property value: 604800000"),
+            (("local.retention.ms", "-1"), "Value must not be -1 as retention.ms value is set as 604800000."),
+            (("local.retention.bytes", "1001"), "Value must not be more than retention.bytes property value: 1000"),
+        ];
+        for ((name, value), reason) in cases {
+            let expected = format!("Invalid value {value} for configuration {name}: {reason}");
+            assert_eq!(check(true, &[], &[ON, (name, value)]), Err(expected));
+        }
+        check(true, &[], &[ON, ("local.retention.ms", "5"), ("local.retention.bytes", "1000")]).unwrap();
+        check(true, &[], &[ON, ("local.retention.ms", "-1"), ("retention.ms", "-1")]).unwrap();
+    }
+
+    #[test]
+    fn switching_off_says_what_becomes_of_the_data() {
+        let refused = check(true, &[ON], &[]).unwrap_err();
+        assert!(refused.starts_with("It is invalid to disable remote storage without deleting"), "{refused}");
+        check(true, &[ON], &[("remote.log.delete.on.disable", "true")]).unwrap();
+        check(true, &[], &[]).unwrap();
+        let copies = [ON, ("remote.log.copy.disable", "true"), ("local.retention.ms", "5")];
+        assert!(check(true, &[ON], &copies).unwrap_err().contains("identical value"));
+        check(true, &[ON], &copies[..2]).unwrap();
+    }
+}

@@ -1,0 +1,298 @@
+//! The task that moves segments between the local logs and the cold tier: so many partitions at a time, the one that waited
+//! longest first, and one that fails again and again ever more seldom. Source: `RemoteLogManager`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::ids::Uuid;
+use storage::remote_log::object_store::path::Path;
+use storage::remote_log::{Idle, Mover, ProbeError, RemoteError, RemotePartition, Step, probe};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::config::RemoteSettings;
+use crate::replica::{Partition, PartitionError, Tier};
+use crate::services::Services;
+use crate::tasks::stopped;
+
+/// After so many steps a partition lets others go first.
+const STEPS: usize = 8;
+/// How often it is looked for partitions that are due, at least.
+const ROUND: Duration = Duration::from_secs(1);
+/// How soon after a failed start the store is tried again.
+const PROBE_AGAIN: Duration = Duration::from_secs(5);
+
+/// A partition of a topic, which one of the same name made later is not.
+type Key = (Uuid, i32);
+
+/// Works until the stop.
+pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        is_usable = wait_for_store(&tier) => if !is_usable { return },
+        () = stopped(&mut stop) => return,
+    }
+    let mut manager = RemoteLogManager {
+        services,
+        tier,
+        slots: HashMap::new(),
+        deleted: Vec::new(),
+        running: JoinSet::new(),
+        keys: HashMap::new(),
+    };
+    loop {
+        manager.begin_due();
+        let round = manager.settings().task_interval.min(ROUND);
+        tokio::select! {
+            Some(ended) = manager.running.join_next_with_id() => manager.joined(ended),
+            () = tokio::time::sleep(round) => {}
+            // What is under way is dropped: the next start looks at what became of it.
+            () = stopped(&mut stop) => return,
+        }
+    }
+}
+
+/// Tries the store until it answers; false if it does not keep what the tier relies on.
+async fn wait_for_store(tier: &Tier) -> bool {
+    loop {
+        match probe(tier.store(), &tier.folder()).await {
+            Ok(()) => return true,
+            Err(error @ ProbeError::Store(_)) => {
+                tracing::warn!(%error, "the remote storage is not reached; segments stay local");
+                tokio::time::sleep(PROBE_AGAIN).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the remote storage is refused; segments stay local");
+                return false;
+            }
+        }
+    }
+}
+
+struct RemoteLogManager {
+    services: Arc<Services>,
+    tier: Arc<Tier>,
+    slots: HashMap<Key, Slot>,
+    /// Topics whose objects are to go.
+    deleted: Vec<(Uuid, Path)>,
+    running: JoinSet<Outcome>,
+    /// Whose turn a running task is.
+    keys: HashMap<Id, Key>,
+}
+
+/// What is known of one partition between its turns.
+struct Slot {
+    /// `None` while it has its turn.
+    mover: Option<Mover>,
+    due: Instant,
+    failures: u32,
+}
+
+enum Outcome {
+    Moved { key: Key, partition: Arc<Partition>, mover: Mover, result: Result<Turn, TurnError> },
+    Purged { topic: (Uuid, Path), result: Result<usize, RemoteError> },
+}
+
+/// How a turn ended.
+enum Turn {
+    /// There is more to do.
+    More,
+    Nothing(Idle),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+}
+
+impl RemoteLogManager {
+    fn settings(&self) -> RemoteSettings {
+        self.services.settings.remote_settings(self.services.metadata.image().configs())
+    }
+
+    /// Gives turns to those that are due, as far as there is room.
+    fn begin_due(&mut self) {
+        let settings = self.settings();
+        self.tier.store().uploads().set(settings.copy_bytes_per_second);
+        self.tier.store().downloads().set(settings.fetch_bytes_per_second);
+        self.forget_deleted();
+        for (due, partition) in self.due() {
+            if self.running.len() >= settings.copiers {
+                return;
+            }
+            tracing::trace!(partition = %partition.name(), waited = ?due.elapsed(), "looking at the remote log");
+            self.begin(partition);
+        }
+    }
+
+    /// Partitions whose time has come, the longest overdue first.
+    fn due(&mut self) -> Vec<(Instant, Arc<Partition>)> {
+        let now = Instant::now();
+        let table = self.services.replicas.table();
+        let mut due: Vec<_> = table.partitions().filter(|partition| partition.moves_segments()).collect();
+        due.retain(|partition| match self.slots.get(&key(partition)) {
+            Some(slot) => slot.mover.is_some() && slot.due <= now,
+            None => true,
+        });
+        let since = |partition: &Partition| self.slots.get(&key(partition)).map_or(now, |slot| slot.due);
+        let mut due: Vec<_> = due.into_iter().map(|partition| (since(partition), Arc::clone(partition))).collect();
+        due.sort_by_key(|(since, _)| *since);
+        due
+    }
+
+    fn begin(&mut self, partition: Arc<Partition>) {
+        let key = key(&partition);
+        let known = self.slots.get_mut(&key).and_then(|slot| slot.mover.take());
+        let mover = known.or_else(|| Some(self.tier.mover(partition.tiered().remote()?)));
+        let Some(mover) = mover else {
+            // Its log is not in memory: the next round finds it there.
+            load(&partition);
+            return;
+        };
+        self.slots.entry(key).or_insert(Slot { mover: None, due: Instant::now(), failures: 0 });
+        let (tier, clock) = (Arc::clone(&self.tier), self.services.clock);
+        let task = self.running.spawn(async move {
+            let mut mover = mover;
+            let result = match partition.abandoned() {
+                Some(remote) => abandon(&tier, &partition, remote, &mut mover).await,
+                None => turn(&partition, &mut mover, || clock.now_ms()).await,
+            };
+            Outcome::Moved { key, partition, mover, result }
+        });
+        self.keys.insert(task.id(), key);
+    }
+
+    fn joined(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        match ended {
+            Ok((id, outcome)) => {
+                self.keys.remove(&id);
+                self.ended(outcome);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a move of segments failed");
+                // It begins anew.
+                if let Some(key) = self.keys.remove(&error.id()) {
+                    self.slots.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Moved { key, partition, mover, result } => self.moved(key, &partition, mover, result),
+            Outcome::Purged { topic, result: Err(error) } => {
+                tracing::warn!(%error, "objects of a deleted topic are still there");
+                self.tier.put_deleted(topic);
+            }
+            Outcome::Purged { topic: (_, folder), result: Ok(objects) } => {
+                tracing::info!(%folder, objects, "deleted the remote objects of a topic");
+            }
+        }
+    }
+
+    fn moved(&mut self, key: Key, partition: &Partition, mover: Mover, result: Result<Turn, TurnError>) {
+        let settings = self.settings();
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        slot.mover = Some(mover);
+        let now = Instant::now();
+        let (pause, status) = match &result {
+            Ok(Turn::More) => (Duration::ZERO, String::new()),
+            Ok(Turn::Nothing(idle)) => (settings.task_interval, idle.to_string()),
+            Err(error) => (settings.backoff(slot.failures, rand::random()), error.to_string()),
+        };
+        slot.due = now + pause;
+        slot.failures = if result.is_err() { slot.failures.saturating_add(1) } else { 0 };
+        let Some(remote) = partition.tiered().remote() else { return };
+        if remote.status() != status {
+            match &result {
+                Err(error) => tracing::warn!(partition = %partition.name(), %error, "segments are not moved"),
+                Ok(Turn::Nothing(idle @ Idle::LocalIsBehind { .. })) => {
+                    tracing::error!(partition = %partition.name(), "segments are not moved: {idle}");
+                }
+                Ok(_) => tracing::debug!(partition = %partition.name(), status, "remote log"),
+            }
+            remote.set_status(status);
+        }
+    }
+
+    /// Forgets partitions that are not here any more, and lets the objects of deleted topics go once nobody writes there.
+    fn forget_deleted(&mut self) {
+        let table = self.services.replicas.table();
+        self.slots.retain(|(topic_id, index), slot| {
+            slot.mover.is_none() || table.by_id(*topic_id).is_some_and(|topic| topic.partition(*index).is_some())
+        });
+        self.deleted.extend(self.tier.take_deleted());
+        let is_busy = |id: Uuid| self.slots.keys().any(|(topic_id, _)| *topic_id == id);
+        let (waiting, free) = std::mem::take(&mut self.deleted).into_iter().partition(|(id, _)| is_busy(*id));
+        self.deleted = waiting;
+        for topic in free {
+            let tier = Arc::clone(&self.tier);
+            self.running.spawn(async move {
+                let result = tier.store().delete_all(&topic.1).await;
+                Outcome::Purged { topic, result }
+            });
+        }
+    }
+}
+
+fn key(partition: &Partition) -> Key {
+    (partition.log().topic_id(), partition.name().partition)
+}
+
+fn load(partition: &Arc<Partition>) {
+    let partition = Arc::clone(partition);
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = partition.load_remote() {
+            tracing::debug!(partition = %partition.name(), %error, "the log is not loaded yet");
+        }
+    });
+}
+
+/// Lets everything remote go, the list of it last.
+async fn abandon(
+    tier: &Tier,
+    partition: &Partition,
+    remote: &Arc<RemotePartition>,
+    mover: &mut Mover,
+) -> Result<Turn, TurnError> {
+    let objects = tier.store().delete_all(&remote.keys().folder()).await?;
+    let log = partition.log().clone();
+    remote.forget(&log).map_err(RemoteError::from)?;
+    *mover = tier.mover(remote);
+    tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
+    Ok(Turn::Nothing(Idle::UpToDate))
+}
+
+/// Some steps of one partition.
+async fn turn(partition: &Arc<Partition>, mover: &mut Mover, now_ms: impl Fn() -> i64) -> Result<Turn, TurnError> {
+    for _ in 0..STEPS {
+        let input = partition.step_input(now_ms())?;
+        let log = partition.log().clone();
+        let step = mover.step(&log, &input).await?;
+        report(partition, &step);
+        if let Step::Nothing(idle) = step {
+            return Ok(Turn::Nothing(idle));
+        }
+        partition.follow_log_start()?;
+    }
+    Ok(Turn::More)
+}
+
+fn report(partition: &Partition, step: &Step) {
+    let partition = partition.name();
+    match step {
+        Step::Copied { base_offset, end_offset, size_bytes } => {
+            tracing::info!(%partition, base_offset, end_offset, size_bytes, "copied segment to remote storage");
+        }
+        Step::Expired { log_start_offset, reason } => {
+            tracing::info!(%partition, log_start_offset, ?reason, "remote segments have expired");
+        }
+        Step::Deleted { count } => tracing::info!(%partition, count, "deleted remote segments"),
+        Step::Nothing(_) => {}
+    }
+}

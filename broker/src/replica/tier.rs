@@ -1,0 +1,214 @@
+//! The cold tier of this broker, and the part of a partition that is in it. Source: `RemoteLogManager`.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use protocol::ids::Uuid;
+use storage::leader_epoch::LeaderEpochs;
+use storage::remote_log::object_store::path::Path;
+use storage::remote_log::{
+    Mover, PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, RemoteView,
+    TierConfig,
+};
+use storage::{Error, Log, ReadLimits, TimestampOffset};
+
+/// What a topic's configuration says of its remote part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicTier {
+    /// `remote.storage.enable`
+    pub is_tiered: bool,
+    /// `remote.log.delete.on.disable`
+    pub deletes_on_disable: bool,
+    pub config: TierConfig,
+}
+
+impl Default for TopicTier {
+    /// Not tiered.
+    fn default() -> Self {
+        let config = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+        Self { is_tiered: false, deletes_on_disable: false, config }
+    }
+}
+
+/// The store that all partitions of this broker share.
+pub struct Tier {
+    cluster_id: Arc<str>,
+    broker_id: i32,
+    store: Arc<RemoteStore>,
+    reader: RemoteReader,
+    /// Deleted topics whose objects are still there.
+    deleted: Mutex<Vec<(Uuid, Path)>>,
+}
+
+impl Tier {
+    pub fn new(cluster_id: Arc<str>, broker_id: i32, store: Arc<RemoteStore>, reader: RemoteReader) -> Self {
+        Self { cluster_id, broker_id, store, reader, deleted: Mutex::default() }
+    }
+
+    pub fn store(&self) -> &Arc<RemoteStore> {
+        &self.store
+    }
+
+    /// Where the objects of this cluster are.
+    pub fn folder(&self) -> Path {
+        Path::from(&*self.cluster_id)
+    }
+
+    /// A mover of that partition's segments. Only the leader may have one.
+    pub fn mover(&self, remote: &Arc<RemotePartition>) -> Mover {
+        Mover::new(Arc::clone(&self.store), self.broker_id, Arc::clone(remote))
+    }
+
+    fn keys(&self, log: &Log) -> PartitionKeys {
+        PartitionKeys::new(&self.cluster_id, log.topic_id(), log.partition())
+    }
+
+    /// Lets every object of a topic go, soon. May be called for each partition.
+    pub fn delete_topic(&self, topic_id: Uuid, name: &str) {
+        let folder = PartitionKeys::topic(&self.cluster_id, topic_id, name);
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !deleted.iter().any(|(id, _)| *id == topic_id) {
+            deleted.push((topic_id, folder));
+        }
+    }
+
+    pub(crate) fn put_deleted(&self, topic: (Uuid, Path)) {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).push(topic);
+    }
+
+    /// The topics that were deleted since the last call, with where their objects are.
+    pub fn take_deleted(&self) -> Vec<(Uuid, Path)> {
+        std::mem::take(&mut self.deleted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Tier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Tier({:?})", self.store)
+    }
+}
+
+/// The remote part of one partition, if it has one.
+#[derive(Debug, Default)]
+pub struct Tiered {
+    tier: Option<Arc<Tier>>,
+    remote: OnceLock<Arc<RemotePartition>>,
+}
+
+impl Tiered {
+    pub fn new(tier: Option<Arc<Tier>>) -> Self {
+        Self { tier, remote: OnceLock::new() }
+    }
+
+    pub fn tier(&self) -> Option<&Arc<Tier>> {
+        self.tier.as_ref()
+    }
+
+    pub fn remote(&self) -> Option<&Arc<RemotePartition>> {
+        self.remote.get()
+    }
+
+    /// Brings what is known of the remote part into memory: of a tiered topic, and of one that was and has objects left.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn load(&self, log: &Log, is_tiered: bool) -> Result<(), Error> {
+        let Some(tier) = self.tier.as_ref().filter(|_| self.remote.get().is_none()) else { return Ok(()) };
+        let found = RemotePartition::load(tier.keys(log), log)?;
+        if is_tiered || !found.view().segments.is_empty() {
+            self.remote.get_or_init(|| Arc::new(found));
+        }
+        Ok(())
+    }
+
+    /// What is remote; `None` if nothing that can be read is.
+    pub fn view(&self) -> Option<Arc<RemoteView>> {
+        self.remote.get().map(|remote| remote.view()).filter(|view| !view.live().is_empty())
+    }
+
+    /// The first readable offset of a log whose local part begins at `local_start`.
+    pub fn log_start_offset(&self, local_start: i64) -> i64 {
+        self.view().and_then(|view| view.start_offset()).map_or(local_start, |remote| remote.min(local_start))
+    }
+
+    /// Where local segments may go up to (exclusive).
+    pub fn copied_to(&self) -> i64 {
+        self.view().and_then(|view| view.end_offset()).unwrap_or(0)
+    }
+
+    /// The read of an offset that lies in the remote part.
+    pub fn read(&self, offset: i64, limits: ReadLimits) -> Option<RemoteRead> {
+        let (tier, remote) = (self.tier.as_ref()?, self.remote.get()?);
+        let segment = Arc::clone(remote.view().segment_of(offset)?);
+        Some(RemoteRead { tier: Arc::clone(tier), remote: Arc::clone(remote), segment, offset, limits })
+    }
+
+    /// The leader epochs of both parts.
+    pub fn epochs_with(&self, local: LeaderEpochs) -> LeaderEpochs {
+        match self.view() {
+            Some(view) => view.epochs_with(&local),
+            None => local,
+        }
+    }
+
+    /// The first record before `local_start` that is as young as `timestamp`.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// What has come so far stays in the cache.
+    pub async fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+        local_start: i64,
+    ) -> Result<Option<TimestampOffset>, RemoteError> {
+        let (Some(tier), Some(remote), Some(view)) = (&self.tier, self.remote.get(), self.view()) else {
+            return Ok(None);
+        };
+        let is_wanted = |s: &&Arc<RemoteSegment>| s.base_offset < local_start && s.max_timestamp >= timestamp;
+        for segment in view.live().iter().filter(is_wanted) {
+            let start = view.log_start_offset;
+            let found = tier.reader.offset_for_timestamp(remote.keys(), segment, timestamp, start).await?;
+            if let Some(found) = found {
+                return Ok((found.offset < local_start).then_some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A read that waits for the store.
+#[derive(Clone, Debug)]
+pub struct RemoteRead {
+    tier: Arc<Tier>,
+    remote: Arc<RemotePartition>,
+    segment: Arc<RemoteSegment>,
+    offset: i64,
+    limits: ReadLimits,
+}
+
+impl RemoteRead {
+    /// The most that it brings, but for a first batch that is larger.
+    pub fn max_bytes(&self) -> usize {
+        self.limits.max_bytes
+    }
+
+    /// The same with less.
+    pub fn within(mut self, max_bytes: usize, at_least_one: bool) -> Self {
+        self.limits = ReadLimits { max_bytes: self.limits.max_bytes.min(max_bytes), at_least_one, ..self.limits };
+        self
+    }
+
+    /// Whole batches.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// What has come so far stays in the cache, for the next one who asks.
+    pub async fn bytes(&self) -> Result<Bytes, RemoteError> {
+        self.tier.reader.read(self.remote.keys(), &self.segment, self.offset, self.limits).await
+    }
+}
