@@ -105,6 +105,25 @@ fn follow(topic: &str, bootstrap: &str) -> Child {
 }
 
 #[test]
+fn a_load_is_taken_whole_and_read_whole() {
+    let broker = Broker::start();
+    let server = ["-b", &broker.bootstrap()];
+    let bench = |arguments: &[&str]| ottla(&[&["bench"], arguments, &server].concat()).ok();
+    ottla(&[&["topic", "create", "load", "-p", "3"], &server[..]].concat()).ok();
+    let produce = ["produce", "load", "-n", "10001", "-c", "3", "--batch", "50", "-z", "lz4", "-s", "200"];
+    let sent = bench(&produce);
+    assert!(sent.starts_with("10001 records sent, ") && sent.contains(" ms 99.9th."), "{sent}");
+    let mut connection = broker.connect();
+    let stored: usize = (0..3).map(|partition| audit::read_all(&mut connection, "load", partition).records.len()).sum();
+    assert_eq!(stored, 10_001);
+    let read = bench(&["consume", "load", "--json"]);
+    assert!(read.contains(r#""records":10001"#) && read.contains(r#""bytes":2000200"#), "{read}");
+    let paced = bench(&["produce", "load", "-n", "100", "--rate", "200", "--acks", "1", "--json"]);
+    let seconds = paced.split_once(r#""seconds":"#).and_then(|(_, rest)| rest.split([',', '}']).next()?.parse().ok());
+    assert!(seconds.is_some_and(|seconds: f64| seconds >= 0.49), "100 records at 200 a second: {paced}");
+}
+
+#[test]
 fn a_consumer_follows_until_ctrl_c_and_survives_a_restart_of_the_broker() {
     let mut broker = Broker::start();
     let bootstrap = broker.bootstrap();
@@ -209,7 +228,7 @@ fn a_node_is_formatted_checked_and_started() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 18] = [
         &["topic", "create"],
         &["topic", "list"],
         &["topic", "describe"],
@@ -217,6 +236,8 @@ fn every_command_explains_itself_with_an_example() {
         &["topic", "delete"],
         &["produce"],
         &["consume"],
+        &["bench", "produce"],
+        &["bench", "consume"],
         &["cluster", "describe"],
         &["cluster", "id"],
         &["cluster", "quorum"],

@@ -1,5 +1,6 @@
 //! The commands beside `server`: one file each. None of them starts a broker.
 
+mod bench;
 mod check;
 mod cluster;
 mod completions;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Config(config::Command),
     #[command(subcommand)]
     Log(log::Command),
+    #[command(subcommand)]
+    Bench(bench::Command),
     Format(format::Arguments),
     Check(check::Arguments),
     Completions(completions::Arguments),
@@ -56,6 +59,7 @@ impl Command {
             Self::Cluster(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Log(command) => command.run(),
+            Self::Bench(command) => command.run(),
             Self::Format(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(),
             Self::Completions(arguments) => arguments.run(),

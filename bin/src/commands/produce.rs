@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Compression {
+pub(super) enum Compression {
     None,
     Gzip,
     Snappy,
@@ -69,8 +69,20 @@ enum Compression {
     Zstd,
 }
 
+impl Compression {
+    pub(super) fn codec(self) -> record_batch::Codec {
+        match self {
+            Self::None => record_batch::Codec::None,
+            Self::Gzip => record_batch::Codec::Gzip,
+            Self::Snappy => record_batch::Codec::Snappy,
+            Self::Lz4 => record_batch::Codec::Lz4,
+            Self::Zstd => record_batch::Codec::Zstd,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum AcksArgument {
+pub(super) enum AcksArgument {
     /// As durably as the topic promises.
     All,
     /// The leader has it.
@@ -81,22 +93,20 @@ enum AcksArgument {
     None,
 }
 
+impl AcksArgument {
+    pub(super) fn acks(self) -> Acks {
+        match self {
+            Self::All => Acks::All,
+            Self::Leader => Acks::Leader,
+            Self::None => Acks::None,
+        }
+    }
+}
+
 impl Arguments {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut client = self.server.connect()?;
-        let codec = match self.compression {
-            Compression::None => record_batch::Codec::None,
-            Compression::Gzip => record_batch::Codec::Gzip,
-            Compression::Snappy => record_batch::Codec::Snappy,
-            Compression::Lz4 => record_batch::Codec::Lz4,
-            Compression::Zstd => record_batch::Codec::Zstd,
-        };
-        let acks = match self.acks {
-            AcksArgument::All => Acks::All,
-            AcksArgument::Leader => Acks::Leader,
-            AcksArgument::None => Acks::None,
-        };
-        let producer = Producer::open(&mut client, &self.topic, acks, codec)
+        let producer = Producer::open(&mut client, &self.topic, self.acks.acks(), self.compression.codec())
             .with_context(|| format!("cannot write to {} (create it: ottla topic create {0})", self.topic))?;
         match &self.file {
             Some(path) => {
