@@ -81,14 +81,29 @@ pub fn group(error: &GroupError) -> ErrorCode {
         GroupError::NotCoordinator => ErrorCode::NotCoordinator,
         GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
         GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
-        GroupError::GroupNotFound(_) => ErrorCode::GroupIdNotFound,
-        GroupError::UnknownMember => ErrorCode::UnknownMemberId,
+        GroupError::GroupNotFound(_)
+        | GroupError::ConsumerGroupNotFound(_)
+        | GroupError::NotConsumerGroup(_)
+        | GroupError::NotClassicGroup(_)
+        | GroupError::UpgradeRefused { .. } => ErrorCode::GroupIdNotFound,
+        GroupError::UnknownMember | GroupError::NoSuchMember { .. } | GroupError::UnknownInstance(_) => {
+            ErrorCode::UnknownMemberId
+        }
         GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
-        GroupError::FencedInstance => ErrorCode::FencedInstanceId,
+        GroupError::FencedInstance | GroupError::FencedInstanceBy { .. } => ErrorCode::FencedInstanceId,
+        GroupError::UnreleasedInstance { .. } => ErrorCode::UnreleasedInstanceId,
+        GroupError::FencedMemberEpoch { .. } | GroupError::UnknownMemberState => ErrorCode::FencedMemberEpoch,
+        GroupError::StaleMemberEpoch => ErrorCode::StaleMemberEpoch,
+        GroupError::UnsupportedAssignor { .. } => ErrorCode::UnsupportedAssignor,
+        GroupError::InvalidRegex { .. } => ErrorCode::InvalidRegularExpression,
+        GroupError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+        GroupError::UnsupportedVersion => ErrorCode::UnsupportedVersion,
+        // What Kafka makes of a state that should not be.
+        GroupError::MalformedSubscription => ErrorCode::UnknownServerError,
         GroupError::InconsistentProtocol => ErrorCode::InconsistentGroupProtocol,
         GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
         GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
-        GroupError::MaxSizeReached => ErrorCode::GroupMaxSizeReached,
+        GroupError::MaxSizeReached | GroupError::ConsumerGroupFull(_) => ErrorCode::GroupMaxSizeReached,
         GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
         GroupError::Append(error) => match partition(error) {
             ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,

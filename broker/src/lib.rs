@@ -45,7 +45,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::frame::FrameLimits;
-use raft::image::Endpoint;
+use raft::image::{Delta, Endpoint};
 use raft::quorum::Quorum;
 use storage::LogDir;
 use tokio::sync::watch;
@@ -108,7 +108,7 @@ impl Broker {
         }));
         let failure = watch::Sender::new(None);
         let mut tasks = Tasks::default();
-        services.groups.metadata_changed(&services.metadata.image(), &services.replicas.table(), &[]);
+        services.groups.metadata_changed(&services.metadata.image(), &services.replicas.table(), &Delta::default());
         tasks::metadata_publisher(&mut tasks, &services, truth.updates, failure.clone());
         if let Some(monitoring) = monitoring {
             monitoring::spawn(&mut tasks, monitoring, &services);

@@ -122,8 +122,7 @@ async fn publish(services: &Arc<Services>, update: Update) {
     // Creating and deleting logs touches the disk.
     let applied = tokio::task::spawn_blocking(move || {
         replicas.apply(&update, now_ms);
-        let deleted = update.delta.deleted_topics.iter().map(|topic| Arc::clone(topic.name()));
-        groups.metadata_changed(&update.image, &replicas.table(), &deleted.collect::<Vec<_>>());
+        groups.metadata_changed(&update.image, &replicas.table(), &update.delta);
     });
     let applied = applied.await;
     if let Err(error) = applied {

@@ -11,8 +11,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.protocol.ApiMessage;
@@ -22,6 +26,9 @@ import org.apache.kafka.coordinator.group.GroupCoordinatorRecordHelpers;
 import org.apache.kafka.coordinator.group.GroupCoordinatorRecordSerde;
 import org.apache.kafka.coordinator.group.OffsetAndMetadata;
 import org.apache.kafka.coordinator.group.generated.*;
+import org.apache.kafka.coordinator.group.modern.MemberState;
+import org.apache.kafka.coordinator.group.modern.consumer.ConsumerGroupMember;
+import org.apache.kafka.coordinator.group.modern.consumer.ResolvedRegularExpression;
 import org.apache.kafka.server.common.ApiMessageAndVersion;
 
 public class CoordinatorRecords {
@@ -58,7 +65,49 @@ public class CoordinatorRecords {
             new OffsetAndMetadata(5, OptionalInt.empty(), "", 1_700_000_000_000L, OptionalLong.of(1_700_000_000_999L), Uuid.ZERO_UUID)));
         written(GroupCoordinatorRecordHelpers.newOffsetCommitTombstoneRecord("group", "topic", 258));
         written(GroupCoordinatorRecordHelpers.newGroupMetadataTombstoneRecord("group"));
+        consumer();
         Files.writeString(Path.of(arguments[0]).resolve("coordinator.txt"), text, StandardCharsets.UTF_8);
+    }
+
+    // The records of the consumer protocol (KIP-848).
+    static void consumer() {
+        ConsumerGroupMember member = new ConsumerGroupMember.Builder("member")
+            .setMemberEpoch(7).setPreviousMemberEpoch(6).setInstanceId("instance").setRackId("rack").setRebalanceTimeoutMs(300000)
+            .setClientId("client").setClientHost("/127.0.0.1").setSubscribedTopicNames(List.of("b", "a"))
+            .setSubscribedTopicRegex("a.*").setServerAssignorName("range").setState(MemberState.UNREVOKED_PARTITIONS)
+            .setAssignedPartitions(Map.of(TOPIC_ID, new TreeMap<>(Map.of(0, 5, 1, 7))))
+            .setPartitionsPendingRevocation(Map.of(TOPIC_ID, Map.of(2, 6)))
+            .setClassicMemberMetadata(new ConsumerGroupMemberMetadataValue.ClassicMemberMetadata().setSessionTimeoutMs(45000)
+                .setSupportedProtocols(List.of(new ConsumerGroupMemberMetadataValue.ClassicProtocol()
+                    .setName("range").setMetadata(new byte[] {0, 1, 2}))))
+            .build();
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupEpochRecord("group", 7, -2));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupEpochRecord("group", 7, 0));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupMemberSubscriptionRecord("group", member));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupMemberSubscriptionRecord("group",
+            new ConsumerGroupMember.Builder("member").setClientId("client").setClientHost("/127.0.0.1").build()));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupTargetAssignmentMetadataRecord("group", 7, 1_700_000_000_000L));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupTargetAssignmentRecord("group", "member",
+            Map.of(TOPIC_ID, new TreeSet<>(Set.of(0, 1)))));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupCurrentAssignmentRecord("group", member));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupRegularExpressionRecord("group", "a.*",
+            new ResolvedRegularExpression(Set.of("ab", "aa"), 1234, 1_700_000_000_000L)));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupEpochTombstoneRecord("group"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupSubscriptionMetadataTombstoneRecord("group"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupMemberSubscriptionTombstoneRecord("group", "member"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupTargetAssignmentMetadataTombstoneRecord("group"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupTargetAssignmentTombstoneRecord("group", "member"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupCurrentAssignmentTombstoneRecord("group", "member"));
+        written(GroupCoordinatorRecordHelpers.newConsumerGroupRegularExpressionTombstone("group", "a.*"));
+        // What Kafka 4.0 wrote.
+        line("written", CoordinatorRecord.record(new ConsumerGroupPartitionMetadataKey().setGroupId("group"), new ApiMessageAndVersion(
+            new ConsumerGroupPartitionMetadataValue().setTopics(List.of(new ConsumerGroupPartitionMetadataValue.TopicMetadata()
+                .setTopicId(TOPIC_ID).setTopicName("topic").setNumPartitions(2).setPartitionMetadata(List.of(
+                    new ConsumerGroupPartitionMetadataValue.PartitionMetadata().setPartition(1).setRacks(List.of("rack")))))), (short) 0)));
+        line("written", CoordinatorRecord.record(
+            new ConsumerGroupCurrentMemberAssignmentKey().setGroupId("group").setMemberId("member"), new ApiMessageAndVersion(
+            new ConsumerGroupCurrentMemberAssignmentValue().setMemberEpoch(3).setAssignedPartitions(List.of(
+                new ConsumerGroupCurrentMemberAssignmentValue.TopicPartitions().setTopicId(TOPIC_ID).setPartitions(List.of(4)))), (short) 0)));
     }
 
     static void written(CoordinatorRecord record) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use protocol::record_batch::Codec;
 
+use super::consumer_group::ConsumerGroupConfig;
 use super::{ConfigError, Keys};
 
 const MS_PER_MINUTE: i64 = 60_000;
@@ -32,6 +33,8 @@ pub struct GroupConfig {
     pub commit_timeout: Duration,
     /// The topic `__consumer_offsets`, where it has to be created.
     pub topic: OffsetsTopicConfig,
+    /// Groups of the consumer protocol.
+    pub consumer: ConsumerGroupConfig,
 }
 
 /// How `__consumer_offsets` is created.
@@ -66,6 +69,7 @@ impl GroupConfig {
                     ConfigError::invalid("offsets.topic.compression.codec", codec, "Unknown compression type id")
                 })?,
             },
+            consumer: ConsumerGroupConfig::read(keys)?,
         };
         if config.min_session_timeout_ms > config.max_session_timeout_ms {
             let reason = "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms";

@@ -3,6 +3,7 @@
 
 pub mod alter;
 mod cleaner;
+mod consumer_group;
 pub mod definitions;
 mod dynamic;
 pub mod environment;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use raft::image::{Configs, Image};
 
 pub use cleaner::CleanerSettings;
+pub use consumer_group::{ConsumerGroupConfig, ConsumerTimes, MigrationPolicy};
 pub use dynamic::DynamicSettings;
 pub use environment::Environment;
 pub use group::{GroupConfig, OffsetsTopicConfig};

@@ -6,12 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::GroupCoordinator;
 use super::classic::GroupState;
-use super::requests::CLASSIC;
+use super::consumer::ConsumerGroupState;
+use super::members::Members;
 use super::slot::Phase;
 
-/// Every state that a group may have.
+/// Every state that a group of the classic protocol may have.
 const STATES: [GroupState; 4] =
     [GroupState::PreparingRebalance, GroupState::CompletingRebalance, GroupState::Stable, GroupState::Empty];
+/// Every state that a group of the consumer protocol may have.
+const CONSUMER_STATES: [ConsumerGroupState; 4] = [
+    ConsumerGroupState::Empty,
+    ConsumerGroupState::Assigning,
+    ConsumerGroupState::Reconciling,
+    ConsumerGroupState::Stable,
+];
 
 /// What has happened since the start.
 #[derive(Debug, Default)]
@@ -67,8 +75,10 @@ impl GroupCounters {
 #[derive(Debug, Default)]
 pub struct Census {
     pub totals: GroupTotals,
-    /// Groups by state: Kafka's name, how many.
+    /// Groups of the classic protocol by state: Kafka's name, how many.
     pub by_state: Vec<(&'static str, usize)>,
+    /// Groups of the consumer protocol by state: Kafka's name, how many.
+    pub by_consumer_state: Vec<(&'static str, usize)>,
     /// Groups by type: Kafka's name, how many.
     pub by_kind: Vec<(&'static str, usize)>,
     /// Committed offsets of all groups.
@@ -93,7 +103,7 @@ pub struct CountedGroup {
 impl Census {
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
-        self.by_state.iter().map(|(_, count)| count).sum()
+        self.by_kind.iter().map(|(_, count)| count).sum()
     }
 }
 
@@ -103,6 +113,7 @@ impl GroupCoordinator {
     pub fn census(&self, limit: usize) -> Census {
         let mut census = Census { totals: self.counters.totals(), ..Census::default() };
         let mut states = STATES.map(|state| (state.name(), 0));
+        let mut consumer_states = CONSUMER_STATES.map(|state| (state.name(), 0));
         for slot in self.all_slots() {
             match &slot.lock().phase {
                 Phase::Loading => census.loading += 1,
@@ -112,14 +123,20 @@ impl GroupCoordinator {
                     census.active += 1;
                     census.offset_count += shard.offset_count();
                     for (_, group) in shard.groups() {
-                        let name = group.members.state().name();
+                        let name = group.members.state_name();
+                        let states = match group.members {
+                            Members::Classic(_) => &mut states,
+                            Members::Consumer(_) => &mut consumer_states,
+                        };
                         states.iter_mut().filter(|(state, _)| *state == name).for_each(|(_, count)| *count += 1);
                     }
                 }
             }
         }
+        let sum = |states: &[(&str, usize)]| states.iter().map(|(_, count)| count).sum();
+        census.by_kind = vec![("classic", sum(&states)), ("consumer", sum(&consumer_states))];
         census.by_state = states.into();
-        census.by_kind = vec![(CLASSIC, census.group_count())];
+        census.by_consumer_state = consumer_states.into();
         if census.group_count() <= limit {
             census.groups = self.counted_groups(census.offset_count <= limit);
         }
@@ -134,7 +151,7 @@ impl GroupCoordinator {
                     let offsets = group.offsets.iter().filter(|_| with_offsets);
                     CountedGroup {
                         id: Arc::clone(id),
-                        member_count: group.members.members().len(),
+                        member_count: group.members.count(),
                         offsets: offsets
                             .map(|(topic, partition, at)| (Arc::clone(topic), partition, at.offset))
                             .collect(),

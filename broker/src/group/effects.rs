@@ -5,7 +5,7 @@ use protocol::coordinator_record::CoordinatorRecord;
 use std::sync::Arc;
 
 use super::GroupError;
-use super::classic::StaticReplacement;
+use super::classic::{ClassicGroup, StaticReplacement};
 
 /// Names a request that waits for its answer.
 pub(super) type Ticket = u64;
@@ -20,6 +20,8 @@ pub struct Effects {
     pub then: Option<Then>,
     pub answers: Vec<(Ticket, Answer)>,
     pub timers: Vec<TimerChange>,
+    /// Regular expressions of the group to be resolved, which takes too long to wait for it.
+    pub resolve: Option<Vec<Arc<str>>>,
 }
 
 impl Effects {
@@ -29,6 +31,10 @@ impl Effects {
 
     pub fn schedule(&mut self, timer: Timer, delay_ms: i64) {
         self.timers.push(TimerChange::Schedule(timer, delay_ms));
+    }
+
+    pub fn schedule_if_absent(&mut self, timer: Timer, delay_ms: i64) {
+        self.timers.push(TimerChange::ScheduleIfAbsent(timer, delay_ms));
     }
 
     pub fn cancel(&mut self, timer: Timer) {
@@ -45,6 +51,9 @@ pub enum Then {
     Assigned { generation: i32, assignments: Vec<(Arc<str>, Bytes)> },
     /// A static member has taken the place of its former self.
     Replaced(Box<StaticReplacement>),
+    /// The group has gone back to the classic protocol: `group` is it from now on, and `rebalance` says whether its members have to
+    /// join anew. Unlike the others it is seen to at once, when the records are appended.
+    Downgraded { group: Box<ClassicGroup>, rebalance: bool },
 }
 
 /// A timer of one group.
@@ -56,6 +65,12 @@ pub enum Timer {
     Join,
     /// Members have to ask for their assignment.
     Sync,
+    /// The member of a consumer group has to give partitions up.
+    Rebalance(Arc<str>),
+    /// The member of a consumer group that speaks the classic protocol has to join again.
+    MemberJoin(Arc<str>),
+    /// The member of a consumer group that speaks the classic protocol has to ask for its assignment.
+    MemberSync(Arc<str>),
 }
 
 /// A change of a timer. A timer that is scheduled again forgets its earlier time.
@@ -63,6 +78,8 @@ pub enum Timer {
 pub enum TimerChange {
     /// In so many ms.
     Schedule(Timer, i64),
+    /// In so many ms, unless it is scheduled already.
+    ScheduleIfAbsent(Timer, i64),
     Cancel(Timer),
 }
 

@@ -121,6 +121,8 @@ mod tests {
 
     use super::*;
     use crate::group::classic::GroupState;
+    use crate::group::consumer::ConsumerGroupState;
+    use crate::group::members::Members;
     use crate::replica::testing::partition;
     use crate::replica::{Durability, Flusher};
     use storage::file_system::OsFileSystem;
@@ -150,10 +152,13 @@ mod tests {
         assert_eq!(offset(&shard, "simple", "t", 0), Some((7, "second".to_owned())));
         assert_eq!(offset(&shard, "simple", "t", 1), Some((8, String::new())));
         assert!(shard.group("deleted").is_none());
-        assert_eq!(offset(&shard, "modern", "t", 0), Some((3, String::new())), "its offsets stay, whatever it was");
+        assert_eq!(offset(&shard, "modern", "t", 0), Some((3, String::new())));
+        let modern = shard.consumer("modern").unwrap();
+        assert_eq!((modern.state(), modern.members().len()), (ConsumerGroupState::Empty, 0));
+        assert!(modern.epoch() > 1 && !modern.is_subscribed_to("t"));
         assert_eq!(offset(&shard, "classic", "u", 0), Some((9, String::new())));
 
-        let classic = &shard.group("classic").unwrap().members;
+        let Members::Classic(classic) = &shard.group("classic").unwrap().members else { panic!("it is classic") };
         assert_eq!((classic.state(), classic.generation()), (GroupState::Stable, 1));
         let member = classic.members().next().unwrap();
         assert_eq!(member.identity.instance_id.as_deref(), Some("one"));

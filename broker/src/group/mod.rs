@@ -1,14 +1,16 @@
-//! The group coordinator: classic groups, and offsets. Source: `GroupCoordinatorService`, `CoordinatorRuntime`.
+//! The group coordinator: groups of the classic and of the consumer protocol, and offsets. Source: `GroupCoordinatorService`,
+//! `CoordinatorRuntime`.
 //!
 //! ```text
-//! handlers ─► requests ─► slot (one lock a partition) ─► shard ─► classic, offsets      pure
+//! handlers ─► requests ─► slot (one lock a partition) ─► shard ─► classic, consumer, offsets      pure
 //!                            │   ▲
 //!                 records ──►│   │◄── worker: loads, timers, records that are committed
 //!                        replica::Partition
 //! ```
 //!
-//! - [`classic`]: the state machine of one group's members; `offsets`: what it has committed; `shard`: the groups of one partition
-//!   of `__consumer_offsets`. Pure: (state, event, now) → effects, which are records, answers and timers.
+//! - [`classic`], [`consumer`]: the state machines of one group's members, by the protocol that they speak; `offsets`: what it has
+//!   committed; `shard`, `consumer_shard`: the groups of one partition of `__consumer_offsets`. Pure: (state, event, now) → effects,
+//!   which are records, answers and timers.
 //! - `slot`: the partition; appends the records of an event under the same lock, so that their order is that of the events.
 //! - `worker`: the one task beside the connections; `loader`: reads a partition when this broker becomes its leader.
 //! - `requests`: what handlers call.
@@ -16,17 +18,21 @@
 //! # Invariants
 //! - An answer is given when every record that it rests on is committed; so are the reads of offsets and groups.
 //! - Offsets change by replay of their records only, in the order of the log.
-//! - A heartbeat costs two look-ups and no record, however many groups there are.
+//! - A heartbeat costs some look-ups and no record, however many groups there are.
 //!
 //! # Deliberately absent
-//! The consumer protocol of KIP-848, share and streams groups. Transactions: of those that another broker left in the log, pending
+//! Share and streams groups. Transactions: of those that another broker left in the log, pending
 //! offsets are kept apart.
 
 mod census;
 pub mod classic;
+pub mod consumer;
+mod consumer_requests;
+mod consumer_shard;
 mod effects;
 mod error;
 mod loader;
+mod members;
 mod offsets;
 mod requests;
 mod shard;
@@ -40,11 +46,12 @@ pub use census::{Census, CountedGroup, GroupTotals};
 pub use effects::{Answer, JoinAnswer, JoinedMember, SyncAnswer};
 pub use error::GroupError;
 pub use offsets::CommittedOffset;
-pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup};
+pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup, OffsetReader};
 pub use shard::{Commit, OffsetCommit};
 pub use topic::{CreateTopicError, OFFSETS_TOPIC, create as create_topic, new_topic, partition_for};
 
-use raft::image::{Image, TopicImage};
+use arc_swap::{ArcSwap, Guard};
+use raft::image::{Delta, Image, TopicImage};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -56,6 +63,7 @@ use crate::config::GroupConfig;
 use crate::replica::ReplicaTable;
 use census::GroupCounters;
 use classic::Context;
+use consumer::Topics;
 use effects::{Effects, Then, Ticket};
 use slot::{Phase, Slot, State};
 use timers::Timers;
@@ -71,6 +79,8 @@ pub struct GroupCoordinator {
     partition_count: AtomicI32,
     /// The topic as last seen in the metadata.
     topic: Mutex<Option<Arc<TopicImage>>>,
+    /// All topics as last seen in the metadata.
+    topics: ArcSwap<Topics>,
     timers: Mutex<Timers>,
     waiting: Mutex<HashMap<Ticket, oneshot::Sender<Answer>>>,
     next_ticket: AtomicU64,
@@ -90,6 +100,7 @@ impl GroupCoordinator {
             node_id,
             slots: RwLock::default(),
             topic: Mutex::default(),
+            topics: ArcSwap::default(),
             timers: Mutex::default(),
             waiting: Mutex::default(),
             next_ticket: AtomicU64::new(0),
@@ -110,12 +121,13 @@ impl GroupCoordinator {
     }
 
     /// Takes over who leads the topic's partitions: loads what this broker leads from now on, unloads what it does not lead any
-    /// more. To be called when the replicas are there and before `image` is shown, with the topics that are gone: their offsets
-    /// go too, and before anybody can commit to a new topic of that name. Blocks if there are any.
-    pub fn metadata_changed(self: &Arc<Self>, image: &Image, replicas: &ReplicaTable, deleted: &[Arc<str>]) {
+    /// more. To be called when the replicas are there and before `image` is shown, with what differs from the one before; the offsets
+    /// of topics that are gone go too, and before anybody can commit to a new topic of that name. Blocks if there are any.
+    pub fn metadata_changed(self: &Arc<Self>, image: &Arc<Image>, replicas: &ReplicaTable, delta: &Delta) {
         if !self.is_active.load(Ordering::Acquire) {
             return;
         }
+        self.see_topics(image, delta);
         let topic = image.topics().by_name(OFFSETS_TOPIC);
         let mut known = self.topic.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = match (topic, &*known) {
@@ -126,9 +138,23 @@ impl GroupCoordinator {
             self.take_over(topic.map(|topic| &**topic), image, replicas);
             *known = topic.cloned();
         }
+        let deleted: Vec<_> = delta.deleted_topics.iter().map(|topic| Arc::clone(topic.name())).collect();
         if !deleted.is_empty() {
-            self.delete_offsets_of(deleted);
+            self.delete_offsets_of(&deleted);
         }
+    }
+
+    /// Lets groups see the topics as they are now. With the first image all are new.
+    fn see_topics(&self, image: &Arc<Image>, delta: &Delta) {
+        let (known, offset) = (self.topics.load(), image.offset());
+        let is_first = known.image.offset() < 0;
+        let is_created = is_first || delta.topics.iter().any(|topic| topic.created);
+        let is_changed = is_created || !delta.topics.is_empty() || !delta.deleted_topics.is_empty();
+        self.topics.store(Arc::new(Topics {
+            image: Arc::clone(image),
+            changed_at: if is_changed { offset } else { known.changed_at },
+            created_at: if is_created { offset } else { known.created_at },
+        }));
     }
 
     fn take_over(&self, topic: Option<&TopicImage>, image: &Image, replicas: &ReplicaTable) {
@@ -187,7 +213,7 @@ impl GroupCoordinator {
         group: &Arc<str>,
         effects: Effects,
     ) -> Result<(), GroupError> {
-        let Effects { records, then, answers, timers } = effects;
+        let Effects { records, then, answers, timers, resolve } = effects;
         let now_ms = self.clock.now_ms();
         if !records.is_empty() {
             match (slot.append(&records, self.config.topic.codec, now_ms), then) {
@@ -195,13 +221,14 @@ impl GroupCoordinator {
                     state.end_offset = end_offset;
                     self.appended(slot, state, group, &records, then)?;
                 }
+                (Err(error), None | Some(Then::Downgraded { .. })) => return Err(error),
                 (Err(error), Some(then)) => {
                     tracing::warn!(%group, %error, "the group's records were not stored");
-                    let context = self.context();
+                    let topics = self.topics();
+                    let context = self.context(&topics);
                     let failed = state.shard()?.not_stored(group, then, &|| append_error(&error), context);
                     self.carry_out(slot, state, group, failed)?;
                 }
-                (Err(error), None) => return Err(error),
             }
         }
         let now = Instant::now();
@@ -214,6 +241,11 @@ impl GroupCoordinator {
         }
         if comes_nearer {
             self.wake.notify_one();
+        }
+        if let Some(regexes) = resolve
+            && state.shard()?.begin_resolving(group)
+        {
+            self.give_work(Work::Resolve { slot: Arc::clone(slot), group: Arc::clone(group), regexes });
         }
         self.give_answers(answers);
         Ok(())
@@ -230,6 +262,11 @@ impl GroupCoordinator {
     ) -> Result<(), GroupError> {
         match then {
             Some(Then::Noted) => {}
+            Some(Then::Downgraded { group: classic, rebalance }) => {
+                let topics = self.topics();
+                let effects = state.shard()?.downgraded(group, *classic, rebalance, self.context(&topics));
+                self.carry_out(slot, state, group, effects)?;
+            }
             Some(then) => {
                 let (slot, group, end_offset) = (Arc::clone(slot), Arc::clone(group), state.end_offset);
                 self.give_work(Work::Commit { slot, group, end_offset, then });
@@ -269,8 +306,13 @@ impl GroupCoordinator {
         self.wake.notify_one();
     }
 
-    fn context(&self) -> Context<'_> {
-        Context { config: &self.config, now_ms: self.clock.now_ms() }
+    /// The topics now. An event takes them once.
+    fn topics(&self) -> Guard<Arc<Topics>> {
+        self.topics.load()
+    }
+
+    fn context<'a>(&'a self, topics: &'a Topics) -> Context<'a> {
+        Context { config: &self.config, topics, now_ms: self.clock.now_ms() }
     }
 
     fn slot(&self, index: i32) -> Option<Arc<Slot>> {

@@ -5,7 +5,7 @@ use protocol::coordinator_record::{CoordinatorRecord, OffsetCommitKey, OffsetCom
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::classic::{ClassicGroup, GroupState};
+use super::members::Members;
 
 const NEVER: i64 = -1;
 
@@ -91,21 +91,13 @@ impl Offsets {
         self.by_partition.is_empty()
     }
 
-    /// The offsets that have expired (`OffsetMetadataManager.cleanupExpiredOffsets`): of an empty group, so long after its
-    /// last member went; of one that nobody ever joined, so long after the commit; of a stable group of consumers, so long
-    /// after the commit where nobody subscribes to the topic any more. Other groups keep theirs.
-    pub(super) fn expired(&self, group: &ClassicGroup, retention_ms: i64, now_ms: i64) -> Vec<(Arc<str>, i32)> {
-        let is_empty = group.state() == GroupState::Empty;
-        let is_joined = group.protocol_type().is_some();
-        let is_watched = group.uses_consumer_protocol() && group.knows_subscriptions();
-        if is_joined && !is_empty && !(is_watched && group.state() == GroupState::Stable) {
-            return Vec::new();
-        }
+    /// The offsets that have expired (`OffsetMetadataManager.cleanupExpiredOffsets`): of an empty classic group, so long after its
+    /// last member went; of one that nobody ever joined, so long after the commit; of consumers, so long after the commit where
+    /// nobody subscribes to the topic any more. Other groups keep theirs.
+    pub(super) fn expired(&self, group: &Members, retention_ms: i64, now_ms: i64) -> Vec<(Arc<str>, i32)> {
+        let Some(group_ms) = group.offsets_expire_since() else { return Vec::new() };
         let is_expired = |(topic, _, offset): &(&Arc<str>, i32, &CommittedOffset)| {
-            let since_ms = match group.state_timestamp_ms() {
-                Some(state_ms) if is_joined && is_empty => state_ms,
-                _ => offset.commit_timestamp_ms,
-            };
+            let since_ms = group_ms.unwrap_or(offset.commit_timestamp_ms);
             !group.is_subscribed_to(topic) && offset.is_expired(since_ms, retention_ms, now_ms)
         };
         self.iter().filter(is_expired).map(|(topic, partition, _)| (Arc::clone(topic), partition)).collect()
@@ -126,6 +118,7 @@ pub(super) fn key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::group::members::Group;
 
     const RETENTION: i64 = 1_000;
 
@@ -136,7 +129,7 @@ mod tests {
 
     #[test]
     fn offsets_of_a_group_that_nobody_joined_expire_after_their_commit() {
-        let group = ClassicGroup::new("g".into(), 5_000);
+        let group = Group::new("g".into(), 5_000).members;
         let mut offsets = Offsets::default();
         offsets.insert("t".into(), 0, offset(0, NEVER));
         offsets.insert("t".into(), 1, offset(500, NEVER));

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::classic::{Caller, ClassicGroup, GroupState, Join, Leaving, Left, Sync};
-use super::effects::{Answer, Effects, JoinAnswer, SyncAnswer};
-use super::shard::{Commit, Group, Shard};
+use super::effects::{Answer, Effects, JoinAnswer, SyncAnswer, Ticket};
+use super::members::{Group, Members};
+use super::shard::{Commit, Shard};
 use super::slot::Slot;
 use super::{GroupCoordinator, GroupError};
 
@@ -17,7 +18,10 @@ use super::{GroupCoordinator, GroupError};
 pub struct ListedGroup {
     pub id: Arc<str>,
     pub protocol_type: Arc<str>,
-    pub state: GroupState,
+    /// Kafka's name of it.
+    pub state: &'static str,
+    /// Which protocol it uses, by Kafka's name.
+    pub kind: &'static str,
 }
 
 /// Which groups are listed; nothing in a filter lets all pass.
@@ -63,11 +67,17 @@ pub enum FetchedOffset {
     Unstable,
 }
 
-/// The type that all groups here have (`Group.GroupType.CLASSIC`).
-pub(super) const CLASSIC: &str = "classic";
+/// Who reads offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct OffsetReader<'a> {
+    /// `None` for somebody who does not say.
+    pub member_id: Option<&'a str>,
+    /// −1 for none.
+    pub epoch: i32,
+}
 
 /// What an event gave, and what has to be committed before anybody may know.
-struct Outcome<T> {
+pub(super) struct Outcome<T> {
     value: T,
     slot: Arc<Slot>,
     end_offset: i64,
@@ -85,17 +95,17 @@ impl GroupCoordinator {
             return refused(GroupError::InvalidSessionTimeout);
         }
         let member_id = Arc::clone(&join.identity.id);
+        let topics = self.topics();
         let (ticket, answer) = self.ticket();
-        let done = self.event(group, |shard| Ok(((), shard.join(group, join, ticket, self.context())?)));
-        match done {
-            Ok(_) => match answer.await {
+        let done = self.event(group, |shard| shard.join(group, join, ticket, self.context(&topics)));
+        drop(topics);
+        match self.known(done, ticket).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => match answer.await {
                 Ok(Answer::Join(answer)) => answer,
                 Ok(Answer::Sync(_)) | Err(_) => JoinAnswer::refused(member_id, GroupError::NotCoordinator),
             },
-            Err(error) => {
-                self.lock_waiting().remove(&ticket);
-                JoinAnswer::refused(member_id, error)
-            }
+            Err(error) => JoinAnswer::refused(member_id, error),
         }
     }
 
@@ -104,21 +114,33 @@ impl GroupCoordinator {
         if let Err(error) = self.check_id(group) {
             return SyncAnswer::refused(error);
         }
+        let topics = self.topics();
         let (ticket, answer) = self.ticket();
-        let done = self.event(group, |shard| {
-            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
-            Ok(((), members.sync(sync, ticket)))
-        });
-        match done {
-            Ok(_) => match answer.await {
+        let done = self.event(group, |shard| shard.sync(group, sync, ticket, self.context(&topics)));
+        drop(topics);
+        match self.known(done, ticket).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => match answer.await {
                 Ok(Answer::Sync(answer)) => answer,
                 Ok(Answer::Join(_)) | Err(_) => SyncAnswer::refused(GroupError::NotCoordinator),
             },
-            Err(error) => {
-                self.lock_waiting().remove(&ticket);
-                SyncAnswer::refused(error)
-            }
+            Err(error) => SyncAnswer::refused(error),
         }
+    }
+
+    /// An answer that is known already, once it is good; without one, the ticket is answered later.
+    async fn known<T>(
+        &self,
+        done: Result<Outcome<Option<T>>, GroupError>,
+        ticket: Ticket,
+    ) -> Result<Option<T>, GroupError> {
+        let known = match done {
+            Ok(outcome) if outcome.value.is_none() => return Ok(None),
+            Ok(outcome) => self.committed_value(outcome).await,
+            Err(error) => Err(error),
+        };
+        self.lock_waiting().remove(&ticket);
+        known
     }
 
     /// A member lives.
@@ -127,10 +149,7 @@ impl GroupCoordinator {
     /// It is not a member of this generation, or has to join again.
     pub fn heartbeat(&self, group: &str, caller: Caller<'_>) -> Result<(), GroupError> {
         self.check_id(group)?;
-        let answer = self.event(group, |shard| {
-            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
-            Ok(members.heartbeat(caller))
-        });
+        let answer = self.event(group, |shard| shard.heartbeat(group, caller));
         match answer {
             Ok(outcome) => outcome.value,
             // The member may live; who knows.
@@ -145,10 +164,10 @@ impl GroupCoordinator {
     /// [`GroupError::UnknownMember`] if there is no such group, and whatever keeps the coordinator from serving.
     pub async fn leave(&self, group: &str, leaving: &[Leaving]) -> Result<Left, GroupError> {
         self.check_id(group)?;
-        let outcome = self.event(group, |shard| {
-            let members = shard.members(group).map_err(|_| GroupError::UnknownMember)?;
-            Ok(members.leave(leaving, self.context()))
-        })?;
+        let outcome = {
+            let topics = self.topics();
+            self.event(group, |shard| shard.leave(group, leaving, self.context(&topics)))?
+        };
         self.committed_value(outcome).await
     }
 
@@ -158,7 +177,10 @@ impl GroupCoordinator {
     /// The caller may not commit, or the offsets could not be stored.
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), GroupError> {
         self.check_active()?;
-        let outcome = self.event(commit.group, |shard| Ok(((), shard.commit(commit, self.context())?)))?;
+        let outcome = {
+            let topics = self.topics();
+            self.event(commit.group, |shard| Ok(((), shard.commit(commit, self.context(&topics))?)))?
+        };
         self.counters.committed(commit.offsets.len());
         self.committed_value(outcome).await
     }
@@ -166,37 +188,41 @@ impl GroupCoordinator {
     /// Reads committed offsets of those partitions; nothing is committed in a group that does not exist.
     ///
     /// # Errors
-    /// Whatever keeps the coordinator from serving.
+    /// The reader is no member of this epoch, or whatever keeps the coordinator from serving.
     pub async fn fetch_offsets(
         &self,
         group: &str,
+        reader: OffsetReader<'_>,
         partitions: &[(StrBytes, i32)],
         require_stable: bool,
     ) -> Result<Vec<FetchedOffset>, GroupError> {
-        let read = |shard: &mut Shard| -> Vec<FetchedOffset> {
+        let read = |shard: &mut Shard| -> Result<Vec<FetchedOffset>, GroupError> {
+            shard.check_fetch(group, reader)?;
             let fetch = |(topic, partition): &(StrBytes, i32)| fetch(shard, group, topic, *partition, require_stable);
-            partitions.iter().map(fetch).collect()
+            Ok(partitions.iter().map(fetch).collect())
         };
-        self.read(group, read).await
+        self.read(group, read).await?
     }
 
     /// Reads all committed offsets of a group, in the order of topics and partitions.
     ///
     /// # Errors
-    /// Whatever keeps the coordinator from serving.
+    /// As [`GroupCoordinator::fetch_offsets`].
     pub async fn fetch_all_offsets(
         &self,
         group: &str,
+        reader: OffsetReader<'_>,
         require_stable: bool,
     ) -> Result<Vec<(Arc<str>, i32, FetchedOffset)>, GroupError> {
         let read = |shard: &mut Shard| {
+            shard.check_fetch(group, reader)?;
             let all = shard.group(group).into_iter().flat_map(|group| group.offsets.iter());
             let fetched = all.map(|(topic, partition, _)| {
                 (Arc::clone(topic), partition, fetch(shard, group, topic, partition, require_stable))
             });
-            fetched.collect::<Vec<_>>()
+            Ok(fetched.collect::<Vec<_>>())
         };
-        self.read(group, read).await
+        self.read(group, read).await?
     }
 
     /// Deletes committed offsets, but for topics that members subscribe to, which are returned.
@@ -249,16 +275,16 @@ impl GroupCoordinator {
         Ok(listed)
     }
 
-    /// Describes a group; `None` if there is none of that id.
+    /// Describes a group of the classic protocol.
     ///
     /// # Errors
-    /// Whatever keeps the coordinator from serving.
-    pub async fn describe(&self, group: &str) -> Result<Option<DescribedGroup>, GroupError> {
-        self.read(group, |shard| shard.group(group).map(|group| describe(&group.members))).await
+    /// [`GroupError::GroupNotFound`], [`GroupError::NotClassicGroup`], and whatever keeps the coordinator from serving.
+    pub async fn describe(&self, group: &str) -> Result<DescribedGroup, GroupError> {
+        self.read(group, |shard| shard.classic(group).map(|group| describe(group))).await?
     }
 
     /// Runs one event of a group and carries out its effects.
-    fn event<T>(
+    pub(super) fn event<T>(
         &self,
         group: &str,
         event: impl FnOnce(&mut Shard) -> Result<(T, Effects), GroupError>,
@@ -272,18 +298,18 @@ impl GroupCoordinator {
         Ok(Outcome { value, slot, end_offset })
     }
 
-    async fn read<T>(&self, group: &str, read: impl FnOnce(&mut Shard) -> T) -> Result<T, GroupError> {
+    pub(super) async fn read<T>(&self, group: &str, read: impl FnOnce(&mut Shard) -> T) -> Result<T, GroupError> {
         self.check_active()?;
         let outcome = self.event(group, |shard| Ok((read(shard), Effects::default())))?;
         self.committed_value(outcome).await
     }
 
-    async fn committed_value<T>(&self, outcome: Outcome<T>) -> Result<T, GroupError> {
+    pub(super) async fn committed_value<T>(&self, outcome: Outcome<T>) -> Result<T, GroupError> {
         outcome.slot.committed(outcome.end_offset, self.config.commit_timeout).await?;
         Ok(outcome.value)
     }
 
-    fn check_active(&self) -> Result<(), GroupError> {
+    pub(super) fn check_active(&self) -> Result<(), GroupError> {
         if self.is_active.load(Ordering::Acquire) { Ok(()) } else { Err(GroupError::NotAvailable) }
     }
 
@@ -295,16 +321,22 @@ impl GroupCoordinator {
 
 impl GroupFilter {
     fn list(&self, id: &Arc<str>, group: &Group) -> Option<ListedGroup> {
-        let state = group.members.state();
+        let (state, kind) = (group.members.state_name(), group.members.kind());
         let passes = |filter: &[StrBytes], name: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
         };
-        let is_listed = passes(&self.states, state.name()) && passes(&self.types, CLASSIC);
-        is_listed.then(|| ListedGroup {
-            id: Arc::clone(id),
-            protocol_type: group.members.protocol_type().cloned().unwrap_or_default(),
-            state,
-        })
+        let is_listed = passes(&self.states, state) && passes(&self.types, kind);
+        is_listed.then(|| ListedGroup { id: Arc::clone(id), protocol_type: group.members.protocol_type(), state, kind })
+    }
+}
+
+impl Shard {
+    /// Goes on only if the reader may read offsets. In a group of the classic protocol, or in none, anybody may.
+    fn check_fetch(&self, group: &str, reader: OffsetReader<'_>) -> Result<(), GroupError> {
+        match self.group(group) {
+            Some(Group { members: Members::Consumer(group), .. }) => group.check_fetch(reader.member_id, reader.epoch),
+            Some(Group { members: Members::Classic(_), .. }) | None => Ok(()),
+        }
     }
 }
 

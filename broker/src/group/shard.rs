@@ -7,22 +7,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::GroupError;
-use super::classic::{self, Caller, ClassicGroup, Context, GroupState, Join};
-use super::effects::{Effects, Then, Ticket, Timer};
-use super::offsets::{self, CommittedOffset, Offsets};
+use super::classic::{Caller, ClassicGroup, Context, Join, Sync};
+use super::effects::{Effects, JoinAnswer, SyncAnswer, Then, Ticket, Timer};
+use super::members::{Group, Members};
+use super::offsets::{self, CommittedOffset};
 use super::transactions::PendingOffsets;
-
-/// A group and its offsets.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub members: ClassicGroup,
-    pub offsets: Offsets,
-}
+use protocol::ids::Uuid;
 
 /// One partition of a commit, its topic and partition being there.
 #[derive(Clone, Debug)]
 pub struct OffsetCommit {
     pub topic: StrBytes,
+    pub topic_id: Uuid,
     pub partition: i32,
     pub offset: i64,
     pub leader_epoch: i32,
@@ -36,15 +32,15 @@ pub struct Commit<'a> {
     pub caller: Caller<'a>,
     /// How long the offsets shall be kept, in ms; `None` for the broker's retention.
     pub retention_ms: Option<i64>,
-    /// The client knows GROUP_ID_NOT_FOUND as an answer to a commit.
-    pub knows_group_not_found: bool,
+    /// The request is of a version that knows the consumer protocol, and GROUP_ID_NOT_FOUND as an answer.
+    pub knows_consumer_protocol: bool,
     pub offsets: &'a [OffsetCommit],
 }
 
 /// The groups of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    groups: HashMap<Arc<str>, Group>,
+    pub(super) groups: HashMap<Arc<str>, Group>,
     /// Each topic's name once, however many offsets it has.
     topics: HashSet<Arc<str>>,
     pending: PendingOffsets,
@@ -59,13 +55,16 @@ impl Shard {
         self.groups.iter()
     }
 
-    /// A group's members.
+    /// A group's members, if they speak the classic protocol.
     ///
     /// # Errors
-    /// [`GroupError::GroupNotFound`].
-    pub(super) fn members(&mut self, id: &str) -> Result<&mut ClassicGroup, GroupError> {
-        let group = self.groups.get_mut(id).ok_or_else(|| GroupError::GroupNotFound(id.to_owned()))?;
-        Ok(&mut group.members)
+    /// [`GroupError::GroupNotFound`]; [`GroupError::NotClassicGroup`].
+    pub(super) fn classic(&mut self, id: &str) -> Result<&mut ClassicGroup, GroupError> {
+        match self.groups.get_mut(id).map(|group| &mut group.members) {
+            Some(Members::Classic(group)) => Ok(group),
+            Some(Members::Consumer(_)) => Err(GroupError::NotClassicGroup(id.to_owned())),
+            None => Err(GroupError::GroupNotFound(id.to_owned())),
+        }
     }
 
     /// The committed offset of one partition.
@@ -82,28 +81,82 @@ impl Shard {
         })
     }
 
-    /// A member joins; its group is created where it is new.
+    /// A member joins; its group is created where it is new. In a group of the consumer protocol the answer is known at once, and good
+    /// when the records are committed; in others `ticket` is answered when the rebalance is over.
     pub(super) fn join(
         &mut self,
         id: &str,
         join: Join,
         ticket: Ticket,
         context: Context<'_>,
-    ) -> Result<Effects, GroupError> {
-        let is_new = !self.groups.contains_key(id);
+    ) -> Result<(Option<JoinAnswer>, Effects), GroupError> {
+        if let Some(Members::Consumer(group)) = self.groups.get_mut(id).map(|group| &mut group.members)
+            && !group.is_empty()
+        {
+            // Who is refused here is told no id.
+            let refused = |error| (JoinAnswer::refused(Arc::default(), error), Effects::default());
+            let (answer, effects) = group.join(&join, context).unwrap_or_else(refused);
+            return Ok((Some(answer), effects));
+        }
+        let former = self.groups.get(id).map(|group| &group.members);
+        let mut records = Vec::new();
+        if let Some(Members::Consumer(group)) = former {
+            records = group.tombstones();
+        }
+        let is_new = former.is_none_or(|former| matches!(former, Members::Consumer(_)));
         if is_new {
             if !join.identity.id.is_empty() {
                 return Err(GroupError::UnknownMember);
             }
-            self.create(id, context.now_ms);
+            let members = ClassicGroup::new(Arc::from(id), context.now_ms);
+            self.create(id, context.now_ms).members = Members::Classic(members);
         }
-        let members = self.members(id)?;
+        let members = self.classic(id)?;
         let mut effects = members.join(join, ticket, context);
         if is_new && effects.records.is_empty() {
             effects.records.push(members.new_record());
             effects.then = Some(Then::Noted);
         }
-        Ok(effects)
+        // What the former group had comes first; with the records of a classic group, these are not replayed.
+        records.append(&mut effects.records);
+        effects.records = records;
+        Ok((None, effects))
+    }
+
+    /// A member asks for its assignment. The answer is given as to a join.
+    pub(super) fn sync(
+        &mut self,
+        id: &str,
+        sync: Sync,
+        ticket: Ticket,
+        context: Context<'_>,
+    ) -> Result<(Option<SyncAnswer>, Effects), GroupError> {
+        match self.groups.get_mut(id).map(|group| &mut group.members) {
+            Some(Members::Classic(group)) => Ok((None, group.sync(sync, ticket))),
+            Some(Members::Consumer(group)) if !group.is_empty() => {
+                let mut effects = Effects::default();
+                let answer = group.sync(&sync, context, &mut effects);
+                // Who has to join again does so in time, though it is refused.
+                Ok((Some(answer.unwrap_or_else(SyncAnswer::refused)), effects))
+            }
+            Some(Members::Consumer(_)) | None => Err(GroupError::UnknownMember),
+        }
+    }
+
+    /// A member that speaks the classic protocol lives.
+    ///
+    /// # Errors
+    /// It is not a member. In the answer: it has to join again, or is of another generation.
+    pub(super) fn heartbeat(
+        &mut self,
+        id: &str,
+        caller: Caller<'_>,
+    ) -> Result<(Result<(), GroupError>, Effects), GroupError> {
+        match self.groups.get(id).map(|group| &group.members) {
+            Some(Members::Classic(group)) => Ok(group.heartbeat(caller)),
+            Some(Members::Consumer(group)) => group.classic_heartbeat(caller),
+            None => Err(GroupError::UnknownMember),
+        }
     }
 
     /// Offsets are committed, by a member or by somebody who does without the membership of groups.
@@ -112,12 +165,17 @@ impl Shard {
     /// The caller may not commit.
     pub(super) fn commit(&self, commit: &Commit<'_>, context: Context<'_>) -> Result<Effects, GroupError> {
         let mut effects = match self.groups.get(commit.group) {
-            Some(group) => {
-                group.members.check_commit(commit.caller)?;
-                group.members.committed(commit.caller.member_id)
+            Some(Group { members: Members::Classic(group), .. }) => {
+                group.check_commit(commit.caller)?;
+                group.committed(commit.caller.member_id)
+            }
+            Some(Group { members: Members::Consumer(group), .. }) => {
+                let partitions = commit.offsets.iter().map(|offset| (offset.topic_id, offset.partition));
+                group.check_commit(commit.caller, commit.knows_consumer_protocol, partitions)?;
+                Effects::default()
             }
             None if commit.caller.generation < 0 => Effects::default(),
-            None if commit.knows_group_not_found => {
+            None if commit.knows_consumer_protocol => {
                 return Err(GroupError::GroupNotFound(commit.group.to_owned()));
             }
             None => return Err(GroupError::IllegalGeneration),
@@ -131,7 +189,7 @@ impl Shard {
                 metadata: committed.metadata.clone(),
                 commit_timestamp: context.now_ms,
                 expire_timestamp,
-                ..OffsetCommitValue::default()
+                topic_id: committed.topic_id,
             };
             CoordinatorRecord::OffsetCommit(key, Some(value))
         }));
@@ -174,7 +232,7 @@ impl Shard {
         let mut effects = Effects::default();
         let tombstones = group.offsets.iter().map(|(topic, partition, _)| offsets::tombstone(id, topic, partition));
         effects.records.extend(tombstones);
-        effects.records.push(classic::tombstone(id));
+        effects.records.extend(group.members.tombstones(id));
         Ok(effects)
     }
 
@@ -186,8 +244,8 @@ impl Shard {
         let expired = group.offsets.expired(&group.members, retention_ms, context.now_ms);
         let keeps_none = expired.len() == group.offsets.len() && !self.pending.contains_group(id);
         effects.records.extend(expired.iter().map(|(topic, partition)| offsets::tombstone(id, topic, *partition)));
-        if keeps_none && group.members.state() == GroupState::Empty {
-            effects.records.push(classic::tombstone(id));
+        if keeps_none && group.members.is_empty() {
+            effects.records.extend(group.members.tombstones(id));
         }
         effects
     }
@@ -205,20 +263,22 @@ impl Shard {
 
     /// A timer of a group has run out.
     pub(super) fn timed_out(&mut self, id: &str, timer: &Timer, context: Context<'_>) -> Effects {
-        // A group that was deleted needs none of its timers.
-        let Ok(group) = self.members(id) else { return Effects::default() };
-        match timer {
-            Timer::Session(member_id) => group.session_timed_out(member_id, context),
-            Timer::Join => group.join_timed_out(context),
-            Timer::Sync => group.sync_timed_out(context),
+        match (self.groups.get_mut(id).map(|group| &mut group.members), timer) {
+            (Some(Members::Consumer(group)), timer) => group.timed_out(timer, context),
+            (Some(Members::Classic(group)), Timer::Session(member_id)) => group.session_timed_out(member_id, context),
+            (Some(Members::Classic(group)), Timer::Join) => group.join_timed_out(context),
+            (Some(Members::Classic(group)), Timer::Sync) => group.sync_timed_out(context),
+            // A group that was deleted needs none of its timers, nor one that spoke the consumer protocol those of that.
+            (Some(Members::Classic(_)), Timer::Rebalance(_) | Timer::MemberJoin(_) | Timer::MemberSync(_))
+            | (None, _) => Effects::default(),
         }
     }
 
     /// The records that an event led to are committed.
     pub(super) fn stored(&mut self, id: &str, then: Then, context: Context<'_>) -> Effects {
-        let Ok(group) = self.members(id) else { return Effects::default() };
+        let Ok(group) = self.classic(id) else { return Effects::default() };
         match then {
-            Then::Noted => Effects::default(),
+            Then::Noted | Then::Downgraded { .. } => Effects::default(),
             Then::Assigned { generation, assignments } => group.assigned(generation, assignments, context),
             Then::Replaced(replacement) => group.replaced(&replacement),
         }
@@ -232,10 +292,10 @@ impl Shard {
         error: &dyn Fn() -> GroupError,
         context: Context<'_>,
     ) -> Effects {
-        let Ok(group) = self.members(id) else { return Effects::default() };
+        let Ok(group) = self.classic(id) else { return Effects::default() };
         match then {
             // Before the next rebalance, a crash would bring the former generation back, whose members are gone.
-            Then::Noted => Effects::default(),
+            Then::Noted | Then::Downgraded { .. } => Effects::default(),
             Then::Assigned { generation, .. } => group.assignment_failed(generation, error, context),
             Then::Replaced(replacement) => group.replacement_failed(*replacement, error()),
         }
@@ -248,14 +308,12 @@ impl Shard {
                 self.replay_offset(key, value.as_ref(), producer_id, now_ms);
             }
             CoordinatorRecord::GroupMetadata(key, Some(value)) => {
-                let (id, offsets) = match self.groups.remove_entry(&*key.group) {
-                    Some((id, group)) => (id, group.offsets),
-                    None => (Arc::from(&*key.group), Offsets::default()),
-                };
-                let members = ClassicGroup::from_record(Arc::clone(&id), value);
-                self.groups.insert(id, Group { members, offsets });
+                let group = self.create(&key.group, now_ms);
+                let id = group.members.id(&key.group);
+                group.members = Members::Classic(ClassicGroup::from_record(id, value));
             }
-            CoordinatorRecord::GroupMetadata(key, None) => self.replay_group_tombstone(&key.group, now_ms),
+            CoordinatorRecord::GroupMetadata(key, None) => self.remove_group(&key.group, now_ms),
+            record => self.replay_consumer(record, now_ms),
         }
     }
 
@@ -297,20 +355,20 @@ impl Shard {
     }
 
     /// The group is gone; offsets that somebody committed since make a new one, which nobody has joined.
-    fn replay_group_tombstone(&mut self, id: &str, now_ms: i64) {
+    pub(super) fn remove_group(&mut self, id: &str, now_ms: i64) {
         if let Some((id, group)) = self.groups.remove_entry(id)
             && !group.offsets.is_empty()
         {
-            let members = ClassicGroup::new(Arc::clone(&id), now_ms);
+            let members = Members::Classic(ClassicGroup::new(Arc::clone(&id), now_ms));
             self.groups.insert(id, Group { members, offsets: group.offsets });
         }
     }
 
-    fn create(&mut self, id: &str, now_ms: i64) -> &mut Group {
+    /// The group of that id; a new one is a classic one that nobody has joined.
+    pub(super) fn create(&mut self, id: &str, now_ms: i64) -> &mut Group {
         // Looked up first, so that a commit to a known group copies no name.
         let id = self.groups.get_key_value(id).map_or_else(|| Arc::from(id), |(id, _)| Arc::clone(id));
-        let new = || Group { members: ClassicGroup::new(Arc::clone(&id), now_ms), offsets: Offsets::default() };
-        self.groups.entry(Arc::clone(&id)).or_insert_with(new)
+        self.groups.entry(Arc::clone(&id)).or_insert_with(|| Group::new(id, now_ms))
     }
 
     fn intern(&mut self, topic: &str) -> Arc<str> {

@@ -49,6 +49,11 @@ impl Timers {
     /// Carries a change out; true if the earliest deadline may have come nearer.
     pub(super) fn change(&mut self, partition: i32, group: &Arc<str>, change: TimerChange, now: Instant) -> bool {
         match change {
+            TimerChange::ScheduleIfAbsent(timer, delay_ms) => {
+                let key = TimerKey { partition, group: Arc::clone(group), timer };
+                let is_there = self.deadlines.contains_key(&key);
+                !is_there && self.change(partition, group, TimerChange::Schedule(key.timer, delay_ms), now)
+            }
             TimerChange::Schedule(timer, delay_ms) => {
                 let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
                 let at = now + delay;
@@ -142,6 +147,16 @@ mod tests {
         assert_eq!(due.len(), 1);
         assert!(timers.take(&due[0], start + Duration::from_millis(10)));
         assert!(timers.due(start + Duration::from_millis(100)).is_empty(), "once is enough");
+    }
+
+    #[test]
+    fn a_timer_that_is_set_only_once_keeps_its_time() {
+        let (start, group) = (Instant::now(), Arc::from("g"));
+        let join = |delay_ms| TimerChange::ScheduleIfAbsent(Timer::MemberJoin("m".into()), delay_ms);
+        let mut timers = Timers::default();
+        assert!(timers.change(0, &group, join(100), start));
+        assert!(!timers.change(0, &group, join(200), start));
+        assert_eq!(timers.due(start + Duration::from_millis(100)).len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::consumer;
 use super::effects::{Effects, Then};
 use super::loader::{self, LoadError, Loading};
 use super::slot::{Phase, Slot};
@@ -27,6 +28,12 @@ pub(super) enum Work {
         group: Arc<str>,
         end_offset: i64,
         then: Then,
+    },
+    /// Find what the regular expressions of a group match.
+    Resolve {
+        slot: Arc<Slot>,
+        group: Arc<str>,
+        regexes: Vec<Arc<str>>,
     },
 }
 
@@ -71,6 +78,9 @@ impl GroupCoordinator {
                 let result = slot.committed(end_offset, coordinator.config.commit_timeout).await;
                 coordinator.committed(&slot, &group, then, result);
             }),
+            Work::Resolve { slot, group, regexes } => {
+                self.blocking(move |coordinator| coordinator.resolve(&slot, &group, &regexes))
+            }
         }
     }
 
@@ -101,7 +111,8 @@ impl GroupCoordinator {
         match loaded {
             Ok((mut shard, end_offset)) => {
                 let (offsets, groups) = (shard.offset_count(), shard.groups().count());
-                let begun = shard.loaded(self.context());
+                let topics = self.topics();
+                let begun = shard.loaded(self.context(&topics));
                 state.end_offset = end_offset;
                 state.phase = Phase::Active(shard);
                 for (group, effects) in begun {
@@ -125,7 +136,8 @@ impl GroupCoordinator {
         let mut state = slot.lock();
         // Whoever waits for an unloaded group was told already.
         let Ok(shard) = state.shard() else { return };
-        let context = self.context();
+        let topics = self.topics();
+        let context = self.context(&topics);
         if matches!((&then, &result), (Then::Assigned { .. }, Ok(()))) {
             self.counters.rebalanced();
         }
@@ -133,6 +145,16 @@ impl GroupCoordinator {
             Ok(()) => shard.stored(group, then, context),
             Err(error) => shard.not_stored(group, then, &|| append_error(&error), context),
         };
+        self.try_carry_out(slot, &mut state, group, effects);
+    }
+
+    /// Finds what regular expressions match, and tells their group. Blocks.
+    fn resolve(self: &Arc<Self>, slot: &Arc<Slot>, group: &Arc<str>, regexes: &[Arc<str>]) {
+        let topics = self.topics.load_full();
+        let resolved = consumer::resolve(regexes, &topics, self.clock.now_ms());
+        let mut state = slot.lock();
+        let Ok(shard) = state.shard() else { return };
+        let effects = shard.regexes_resolved(group, resolved, self.context(&topics));
         self.try_carry_out(slot, &mut state, group, effects);
     }
 
@@ -150,7 +172,8 @@ impl GroupCoordinator {
             if let (Some(slot), Some(state)) = (&slot, &mut state)
                 && let Ok(shard) = state.shard()
             {
-                let effects = shard.timed_out(&key.group, &key.timer, self.context());
+                let topics = self.topics();
+                let effects = shard.timed_out(&key.group, &key.timer, self.context(&topics));
                 self.try_carry_out(slot, state, &key.group, effects);
             }
         }
@@ -161,7 +184,8 @@ impl GroupCoordinator {
         self.for_every_group(|coordinator, slot, group| {
             let mut state = slot.lock();
             let Ok(shard) = state.shard() else { return };
-            let effects = shard.expired(group, coordinator.context());
+            let topics = coordinator.topics();
+            let effects = shard.expired(group, coordinator.context(&topics));
             let is_offset = |record: &&CoordinatorRecord| matches!(record, CoordinatorRecord::OffsetCommit(..));
             coordinator.counters.expired(effects.records.iter().filter(is_offset).count());
             coordinator.try_carry_out(slot, &mut state, group, effects);

@@ -1,13 +1,12 @@
 //! DescribeGroups (key 15), versions 0–6.
 //!
 //! Behaviour: state, protocol and members of each group; what members said about themselves only of a stable group. A group that
-//! does not exist is Dead, and from version 6 on an error.
+//! does not exist, or uses the consumer protocol, is Dead, and from version 6 on an error.
 //! Versions: v3 what the client may do with the group (KIP-430) · v4 static members (KIP-345) · v5 flexible · v6 message, and
 //! GROUP_ID_NOT_FOUND (KIP-1043).
 //! Source: DescribeGroupsRequest.json, `GroupMetadataManager.describeGroups`.
 
 use protocol::StrBytes;
-use protocol::error_code::ErrorCode;
 use protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
@@ -21,7 +20,7 @@ const FIRST_WITH_NOT_FOUND: i16 = 6;
 const DEAD: StrBytes = StrBytes::from_static_str("Dead");
 /// What anybody may do with a group while nothing is forbidden, a bit for each operation: read, delete, describe, describe and
 /// alter configs.
-const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(super) fn handle(context: RequestContext, request: DescribeGroupsRequest) -> Reply<DescribeGroupsResponse> {
     Reply::Later(Box::pin(async move {
@@ -39,20 +38,20 @@ pub(super) fn handle(context: RequestContext, request: DescribeGroupsRequest) ->
 
 async fn describe(context: &RequestContext, id: GroupId) -> DescribedGroup {
     let answer = match context.services.groups.describe(&id).await {
-        Ok(Some(group)) => described(group),
-        Ok(None) => missing(context, &id),
+        Ok(group) => described(group),
+        Err(error @ (GroupError::GroupNotFound(_) | GroupError::NotClassicGroup(_))) => missing(context, &error),
         Err(error) => DescribedGroup::default().with_error_code(error_code::group(&error).code()),
     };
     answer.with_group_id(id)
 }
 
-fn missing(context: &RequestContext, id: &str) -> DescribedGroup {
+fn missing(context: &RequestContext, error: &GroupError) -> DescribedGroup {
     let dead = DescribedGroup::default().with_group_state(DEAD);
     if context.api_version < FIRST_WITH_NOT_FOUND {
         return dead;
     }
-    let message = GroupError::GroupNotFound(id.to_owned()).to_string();
-    dead.with_error_code(ErrorCode::GroupIdNotFound.code()).with_error_message(Some(StrBytes::from_string(message)))
+    let code = error_code::group(error).code();
+    dead.with_error_code(code).with_error_message(Some(StrBytes::from_string(error.to_string())))
 }
 
 fn described(group: group::DescribedGroup) -> DescribedGroup {

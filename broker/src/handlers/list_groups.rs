@@ -4,7 +4,6 @@
 //! Versions: v3 flexible · v4 states, and a filter of them (KIP-518) · v5 types, and a filter of them (KIP-848).
 //! Source: ListGroupsRequest.json, `GroupCoordinatorService.listGroups`.
 
-use protocol::StrBytes;
 use protocol::messages::list_groups_response::ListedGroup;
 use protocol::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};
 
@@ -15,8 +14,6 @@ use crate::group::GroupFilter;
 
 const FIRST_WITH_STATES: i16 = 4;
 const FIRST_WITH_TYPES: i16 = 5;
-/// How Kafka spells the type of groups of the classic protocol.
-const CLASSIC: StrBytes = StrBytes::from_static_str("classic");
 
 pub(super) fn handle(context: RequestContext, request: ListGroupsRequest) -> Reply<ListGroupsResponse> {
     Reply::Later(Box::pin(async move {
@@ -36,10 +33,10 @@ fn listed(group: &crate::group::ListedGroup, version: i16) -> ListedGroup {
         .with_group_id(GroupId(str_bytes(&group.id)))
         .with_protocol_type(str_bytes(&group.protocol_type));
     if version >= FIRST_WITH_STATES {
-        listed.group_state = str_bytes(group.state.name());
+        listed.group_state = str_bytes(group.state);
     }
     if version >= FIRST_WITH_TYPES {
-        listed.group_type = CLASSIC;
+        listed.group_type = str_bytes(group.kind);
     }
     listed
 }

@@ -8,6 +8,8 @@ mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
 mod config_changes;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -204,6 +206,8 @@ apis! {
     DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
     DescribeProducers, 0..=0, advertised from 0, describe_producers::handle;
     UnregisterBroker, 0..=0, advertised from 0, unregister_broker::handle;
+    ConsumerGroupHeartbeat, 0..=1, advertised from 0, consumer_group_heartbeat::handle;
+    ConsumerGroupDescribe, 0..=1, advertised from 0, consumer_group_describe::handle;
     ListConfigResources, 0..=1, advertised from 0, list_config_resources::handle;
     DescribeTopicPartitions, 0..=0, advertised from 0, describe_topic_partitions::handle;
 }

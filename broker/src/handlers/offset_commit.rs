@@ -1,9 +1,10 @@
 //! OffsetCommit (key 8), versions 2–9.
 //!
 //! Behaviour: answered when the offsets are stored. A partition that does not exist, and one whose metadata is too long, is
-//! refused alone. Generation −1 commits for a group without members, which is created if need be.
+//! refused alone. Generation −1 commits for a group without members, which is created if need be. Members of the consumer protocol say
+//! their epoch, the present one or one in which they had the partition already (KIP-1251).
 //! Versions: v2–4 retention time of the offsets · v6 leader epoch (KIP-320) · v7 static members (KIP-345) · v8 flexible · v9
-//! GROUP_ID_NOT_FOUND (KIP-848).
+//! GROUP_ID_NOT_FOUND, and members of the consumer protocol (KIP-848).
 //! Source: OffsetCommitRequest.json, `KafkaApis.handleOffsetCommitRequest`, `OffsetMetadataManager.commitOffset`.
 
 use protocol::error_code::{ErrorCode, NONE};
@@ -18,7 +19,7 @@ use crate::group::classic::Caller;
 use crate::group::{Commit, OffsetCommit};
 
 const FIRST_WITH_LEADER_EPOCH: i16 = 6;
-const FIRST_WITH_GROUP_NOT_FOUND: i16 = 9;
+const FIRST_WITH_CONSUMER_PROTOCOL: i16 = 9;
 const NO_EPOCH: i32 = -1;
 
 pub(super) fn handle(context: RequestContext, request: OffsetCommitRequest) -> Reply<OffsetCommitResponse> {
@@ -35,7 +36,7 @@ pub(super) fn handle(context: RequestContext, request: OffsetCommitRequest) -> R
                 generation: request.generation_id_or_member_epoch,
             },
             retention_ms: Some(request.retention_time_ms).filter(|retention| *retention != -1),
-            knows_group_not_found: context.api_version >= FIRST_WITH_GROUP_NOT_FOUND,
+            knows_consumer_protocol: context.api_version >= FIRST_WITH_CONSUMER_PROTOCOL,
             offsets: &offsets,
         };
         if let Err(error) = context.services.groups.commit(&commit).await {
@@ -61,6 +62,7 @@ fn check(context: &RequestContext, request: &OffsetCommitRequest) -> (OffsetComm
                     let has_epoch = context.api_version >= FIRST_WITH_LEADER_EPOCH;
                     offsets.push(OffsetCommit {
                         topic: topic.name.0.clone(),
+                        topic_id: known.map(|known| known.id()).unwrap_or_default(),
                         partition: committed.partition_index,
                         offset: committed.committed_offset,
                         leader_epoch: if has_epoch { committed.committed_leader_epoch } else { NO_EPOCH },

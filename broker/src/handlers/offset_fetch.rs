@@ -3,7 +3,8 @@
 //! Behaviour: the committed offsets of a group, or of several. Where nothing is committed, and in a group that does not exist,
 //! offset −1 without an error. Without a list of topics, all that is committed.
 //! Versions: v2 all topics, an error of the group · v5 leader epoch (KIP-320) · v6 flexible · v7 only stable offsets (KIP-447) ·
-//! v8 several groups (KIP-709) · v9 member id and epoch of the consumer protocol (KIP-848), which classic groups pass over.
+//! v8 several groups (KIP-709) · v9 member id and epoch of the consumer protocol (KIP-848), which classic groups pass over: a member of an earlier epoch
+//! is refused.
 //! Source: OffsetFetchRequest.json, `KafkaApis.handleOffsetFetchRequest`, `OffsetMetadataManager.fetchOffsets`.
 
 use protocol::StrBytes;
@@ -18,7 +19,7 @@ use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use super::text::{str_bytes, topic_name};
 use super::{Reply, RequestContext};
 use crate::error_code;
-use crate::group::{FetchedOffset, GroupError};
+use crate::group::{FetchedOffset, GroupError, OffsetReader};
 
 const FIRST_WITH_GROUP_ERROR: i16 = 2;
 const FIRST_WITH_SEVERAL_GROUPS: i16 = 8;
@@ -68,9 +69,10 @@ fn single(group: OffsetFetchResponseGroup, version: i16) -> OffsetFetchResponse 
 }
 
 async fn fetch(context: &RequestContext, asked: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
+    let reader = OffsetReader { member_id: asked.member_id.as_deref(), epoch: asked.member_epoch };
     let fetched = match &asked.topics {
-        Some(topics) => fetch_some(context, &asked.group_id, topics, stable).await,
-        None => fetch_all(context, &asked.group_id, stable).await,
+        Some(topics) => fetch_some(context, &asked.group_id, reader, topics, stable).await,
+        None => fetch_all(context, &asked.group_id, reader, stable).await,
     };
     match fetched {
         Ok(topics) => OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_topics(topics),
@@ -81,6 +83,7 @@ async fn fetch(context: &RequestContext, asked: OffsetFetchRequestGroup, stable:
 async fn fetch_some(
     context: &RequestContext,
     group: &str,
+    reader: OffsetReader<'_>,
     topics: &[OffsetFetchRequestTopics],
     stable: bool,
 ) -> Result<Vec<OffsetFetchResponseTopics>, GroupError> {
@@ -88,7 +91,7 @@ async fn fetch_some(
         topic.partition_indexes.iter().map(|partition| (topic.name.0.clone(), *partition)).collect()
     };
     let partitions: Vec<_> = topics.iter().flat_map(of_topic).collect();
-    let fetched = context.services.groups.fetch_offsets(group, &partitions, stable).await?;
+    let fetched = context.services.groups.fetch_offsets(group, reader, &partitions, stable).await?;
     let mut fetched = partitions.iter().zip(fetched).map(|((_, index), offset)| partition(*index, offset));
     let topics = topics.iter().map(|topic| {
         let partitions = fetched.by_ref().take(topic.partition_indexes.len()).collect();
@@ -100,10 +103,11 @@ async fn fetch_some(
 async fn fetch_all(
     context: &RequestContext,
     group: &str,
+    reader: OffsetReader<'_>,
     stable: bool,
 ) -> Result<Vec<OffsetFetchResponseTopics>, GroupError> {
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
-    for (topic, index, offset) in context.services.groups.fetch_all_offsets(group, stable).await? {
+    for (topic, index, offset) in context.services.groups.fetch_all_offsets(group, reader, stable).await? {
         if topics.last().is_none_or(|last| **last.name != *topic) {
             topics.push(OffsetFetchResponseTopics::default().with_name(topic_name(&topic)));
         }

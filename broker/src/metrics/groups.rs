@@ -131,6 +131,9 @@ fn coordinator(out: &mut Exposition, census: &Census) {
     let name = metrics("group_count");
     let mut family = out.family(&name, Gauge, "Groups by protocol.");
     census.by_kind.iter().for_each(|(kind, count)| family.series(&[("protocol", kind)], count));
+    let name = metrics("consumer_group_count");
+    let mut family = out.family(&name, Gauge, "Groups of the consumer protocol by state.");
+    census.by_consumer_state.iter().for_each(|(state, count)| family.series(&[("state", state)], count));
     let name = metrics("num_partitions");
     let mut family = out.family(&name, Gauge, "Partitions of __consumer_offsets that this broker leads.");
     for (state, count) in [("loading", census.loading), ("active", census.active), ("failed", census.failed)] {

@@ -4,6 +4,7 @@
 mod admin;
 mod allowed;
 mod cluster;
+mod consumer_groups;
 mod data;
 mod groups;
 mod topics;
@@ -24,6 +25,7 @@ fn setup(folder: &Path) -> Setup {
         .set("log.dirs", log_dirs)
         .set("auto.create.topics.enable", false)
         .set("group.initial.rebalance.delay.ms", 0)
+        .set("group.consumer.assignment.interval.ms", 0)
         .set("offsets.topic.num.partitions", 1)
         .set("transaction.state.log.num.partitions", 1)
 }
@@ -45,5 +47,6 @@ fn kafka_and_ottla_answer_alike() {
     admin::compare(&mut differential);
     cluster::compare(&mut differential);
     groups::compare(&mut differential);
+    consumer_groups::compare(&mut differential);
     differential.finish();
 }

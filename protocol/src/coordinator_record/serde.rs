@@ -1,5 +1,6 @@
 //! Key and value of a record of `__consumer_offsets` (`GroupCoordinatorRecordSerde`).
 
+use super::consumer_records::*;
 use super::records::*;
 use crate::schema::{DecodeError, EncodeError, Schema};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -10,6 +11,8 @@ const OFFSET_COMMIT_VERSION: i16 = 4;
 const OFFSET_COMMIT_VERSION_WITH_EXPIRY: i16 = 1;
 /// The version of generations that Kafka 4.3 writes.
 const GROUP_METADATA_VERSION: i16 = 3;
+/// The version of the consumer protocol's records; there is no other.
+const CONSUMER_GROUP_VERSION: i16 = 0;
 /// Bytes of the type or version in front.
 const PREFIX: usize = 2;
 
@@ -40,6 +43,29 @@ pub enum CoordinatorRecord {
     OffsetCommit(OffsetCommitKey, Option<OffsetCommitValue>),
     /// Type 2.
     GroupMetadata(GroupMetadataKey, Option<GroupMetadataValue>),
+    /// Type 3.
+    ConsumerGroupMetadata(ConsumerGroupMetadataKey, Option<ConsumerGroupMetadataValue>),
+    /// Type 4.
+    ConsumerGroupPartitionMetadata(ConsumerGroupPartitionMetadataKey, Option<ConsumerGroupPartitionMetadataValue>),
+    /// Type 5.
+    ConsumerGroupMemberMetadata(ConsumerGroupMemberMetadataKey, Option<ConsumerGroupMemberMetadataValue>),
+    /// Type 6.
+    ConsumerGroupTargetAssignmentMetadata(
+        ConsumerGroupTargetAssignmentMetadataKey,
+        Option<ConsumerGroupTargetAssignmentMetadataValue>,
+    ),
+    /// Type 7.
+    ConsumerGroupTargetAssignmentMember(
+        ConsumerGroupTargetAssignmentMemberKey,
+        Option<ConsumerGroupTargetAssignmentMemberValue>,
+    ),
+    /// Type 8.
+    ConsumerGroupCurrentMemberAssignment(
+        ConsumerGroupCurrentMemberAssignmentKey,
+        Option<ConsumerGroupCurrentMemberAssignmentValue>,
+    ),
+    /// Type 16.
+    ConsumerGroupRegularExpression(ConsumerGroupRegularExpressionKey, Option<ConsumerGroupRegularExpressionValue>),
 }
 
 impl CoordinatorRecord {
@@ -57,6 +83,19 @@ impl CoordinatorRecord {
                 encode(key, value.as_ref(), version)
             }
             Self::GroupMetadata(key, value) => encode(key, value.as_ref(), GROUP_METADATA_VERSION),
+            Self::ConsumerGroupMetadata(key, value) => encode(key, value.as_ref(), CONSUMER_GROUP_VERSION),
+            Self::ConsumerGroupPartitionMetadata(key, value) => encode(key, value.as_ref(), CONSUMER_GROUP_VERSION),
+            Self::ConsumerGroupMemberMetadata(key, value) => encode(key, value.as_ref(), CONSUMER_GROUP_VERSION),
+            Self::ConsumerGroupTargetAssignmentMetadata(key, value) => {
+                encode(key, value.as_ref(), CONSUMER_GROUP_VERSION)
+            }
+            Self::ConsumerGroupTargetAssignmentMember(key, value) => {
+                encode(key, value.as_ref(), CONSUMER_GROUP_VERSION)
+            }
+            Self::ConsumerGroupCurrentMemberAssignment(key, value) => {
+                encode(key, value.as_ref(), CONSUMER_GROUP_VERSION)
+            }
+            Self::ConsumerGroupRegularExpression(key, value) => encode(key, value.as_ref(), CONSUMER_GROUP_VERSION),
         }
     }
 
@@ -76,6 +115,32 @@ impl CoordinatorRecord {
             }
             OffsetCommitKey::KEY => Ok(Self::OffsetCommit(decode_key(&mut key)?, decode_value(value)?)),
             GroupMetadataKey::KEY => Ok(Self::GroupMetadata(decode_key(&mut key)?, decode_value(value)?)),
+            kind => Self::decode_consumer(kind, &mut key, value),
+        }
+    }
+
+    /// A record of the consumer protocol.
+    fn decode_consumer(kind: i16, key: &mut Bytes, value: Option<Bytes>) -> Result<Self, ParseError> {
+        match kind {
+            ConsumerGroupMetadataKey::KEY => Ok(Self::ConsumerGroupMetadata(decode_key(key)?, decode_value(value)?)),
+            ConsumerGroupPartitionMetadataKey::KEY => {
+                Ok(Self::ConsumerGroupPartitionMetadata(decode_key(key)?, decode_value(value)?))
+            }
+            ConsumerGroupMemberMetadataKey::KEY => {
+                Ok(Self::ConsumerGroupMemberMetadata(decode_key(key)?, decode_value(value)?))
+            }
+            ConsumerGroupTargetAssignmentMetadataKey::KEY => {
+                Ok(Self::ConsumerGroupTargetAssignmentMetadata(decode_key(key)?, decode_value(value)?))
+            }
+            ConsumerGroupTargetAssignmentMemberKey::KEY => {
+                Ok(Self::ConsumerGroupTargetAssignmentMember(decode_key(key)?, decode_value(value)?))
+            }
+            ConsumerGroupCurrentMemberAssignmentKey::KEY => {
+                Ok(Self::ConsumerGroupCurrentMemberAssignment(decode_key(key)?, decode_value(value)?))
+            }
+            ConsumerGroupRegularExpressionKey::KEY => {
+                Ok(Self::ConsumerGroupRegularExpression(decode_key(key)?, decode_value(value)?))
+            }
             unknown => Err(ParseError::UnknownType(unknown)),
         }
     }

@@ -11,7 +11,7 @@ fn decode(key: &[u8], value: Option<&[u8]>) -> Result<CoordinatorRecord, ParseEr
 #[test]
 fn what_is_no_record_is_refused() {
     assert_eq!(decode(&[0], None), Err(ParseError::NoType));
-    assert_eq!(decode(&[0, 3, 0, 0], None), Err(ParseError::UnknownType(3)));
+    assert_eq!(decode(&[0, 9, 0, 0], None), Err(ParseError::UnknownType(9)));
     assert!(matches!(decode(&[0, 2, 0, 9, b'g'], None), Err(ParseError::Key(_))));
     assert_eq!(decode(&[0, 2, 0, 1, b'g'], Some(&[0])), Err(ParseError::NoVersion));
     assert!(matches!(decode(&[0, 2, 0, 1, b'g'], Some(&[0, 5, 0])), Err(ParseError::Value(_))));
@@ -30,7 +30,7 @@ proptest! {
     /// Bytes behind a known type get further into the decoders.
     #[test]
     fn any_bytes_decode_or_fail(
-        kind in 0..4_u8,
+        kind in 0..18_u8,
         version in 0..6_u8,
         key in proptest::collection::vec(prop_oneof![any::<u8>(), 0..4_u8], 0..40),
         value in proptest::collection::vec(prop_oneof![any::<u8>(), 0..4_u8], 0..120),

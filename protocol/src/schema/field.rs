@@ -45,7 +45,7 @@ impl FieldSpec {
     /// The form of the field's value in a struct of form `form`.
     #[must_use]
     pub const fn form(&self, form: Form) -> Form {
-        Form { nullable: self.nullable.contains(form.version), ..form }
+        Form { nullable: self.nullable.contains(form.version), tagged: self.is_tagged(form), ..form }
     }
 }
 
@@ -119,24 +119,24 @@ pub fn read_field<T: Wire>(field: &FieldSpec, form: Form, input: &mut Bytes) -> 
     T::read(field.form(form), input).map_err(|error| error.in_field(field.name))
 }
 
-/// Writes a struct that may be null: one byte, 1 or -1, then the struct.
+/// Writes a struct that may be null: one byte, 1 or -1, then the struct. In the tagged section null is 0.
 ///
 /// # Errors
 /// As [`Wire::write`].
 pub fn write_nullable_struct<T: Wire, S: Sink>(value: Option<&T>, form: Form, out: &mut S) -> Result<(), EncodeError> {
     let Some(value) = value else {
-        return (-1_i8).write(form, out);
+        return if form.tagged { 0_i8 } else { -1_i8 }.write(form, out);
     };
     1_i8.write(form, out)?;
     value.write(form.inside(), out)
 }
 
-/// Reads a struct that may be null. As in Kafka's own readers any negative byte means null.
+/// Reads a struct that may be null. As in Kafka's own readers any negative byte means null, and zero too in the tagged section.
 ///
 /// # Errors
 /// As [`Wire::read`].
 pub fn read_nullable_struct<T: Wire>(form: Form, input: &mut Bytes) -> Result<Option<T>, DecodeError> {
-    let present = i8::read(form, input)? >= 0;
+    let present = i8::read(form, input)? >= i8::from(form.tagged);
     present.then(|| T::read(form.inside(), input)).transpose()
 }
 

@@ -164,7 +164,7 @@ fn unknown_tagged_fields_are_skipped_and_known_ones_checked() {
 #[test]
 fn lengths_are_checked_before_use() {
     let read_string = |bytes: &'static [u8], flexible| {
-        let form = Form { version: 0, flexible, nullable: false };
+        let form = Form { version: 0, flexible, nullable: false, tagged: false };
         Arc::<str>::read(form, &mut Bytes::from_static(bytes)).map_err(|error| error.cause)
     };
     assert_eq!(read_string(&[0xff, 0xfe], false), Err(Cause::NegativeLength(-2)));

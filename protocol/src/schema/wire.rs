@@ -15,13 +15,15 @@ pub struct Form {
     pub flexible: bool,
     /// Whether the value itself may be null.
     pub nullable: bool,
+    /// Whether the value stands in the tagged section.
+    pub tagged: bool,
 }
 
 impl Form {
     /// The form of something inside a value: an element or a field, never null unless it says so.
     #[must_use]
     pub const fn inside(self) -> Self {
-        Self { nullable: false, ..self }
+        Self { nullable: false, tagged: false, ..self }
     }
 }
 
@@ -99,7 +101,7 @@ pub trait Schema: Wire {
 }
 
 fn form_of<M: Schema>(version: i16) -> Form {
-    Form { version, flexible: M::FLEXIBLE.contains(version), nullable: false }
+    Form { version, flexible: M::FLEXIBLE.contains(version), nullable: false, tagged: false }
 }
 
 /// Appends `value` in base 128, low digits first.

@@ -5,22 +5,22 @@ use super::{Bounds, Definition};
 
 /// The keys of the group coordinator, by name.
 pub(super) const ROWS: &[Definition] = definitions! {
-    None "group.consumer.assignment.interval.ms" Int = Some("1000"), AtLeast(0), ClusterWide, "The shortest time between two assignments of a consumer group. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.assignors" List = Some("uniform,range"), Any, ReadOnly, "The assignors of consumer groups, the first being the default. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ReadOnly, "How often members of a consumer group send a heartbeat. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.max.assignment.interval.ms" Int = Some("15000"), AtLeast(0), ReadOnly, "The most that a group may have as consumer.assignment.interval.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.max.heartbeat.interval.ms" Int = Some("15000"), AtLeast(1), ReadOnly, "The most that a group may have as consumer.heartbeat.interval.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.max.session.timeout.ms" Int = Some("60000"), AtLeast(1), ReadOnly, "The most that a group may have as consumer.session.timeout.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.max.size" Int = Some("2147483647"), AtLeast(1), ReadOnly, "Members that a consumer group may have. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.migration.policy" String = Some("bidirectional"), Bounds::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, "Which groups change between the classic and the consumer protocol when their members do. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.min.assignment.interval.ms" Int = Some("0"), AtLeast(0), ReadOnly, "The least that a group may have as consumer.assignment.interval.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.min.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ReadOnly, "The least that a group may have as consumer.heartbeat.interval.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.min.session.timeout.ms" Int = Some("45000"), AtLeast(1), ReadOnly, "The least that a group may have as consumer.session.timeout.ms. No effect yet: the consumer protocol is not served.";
-    None "group.consumer.session.timeout.ms" Int = Some("45000"), AtLeast(1), ReadOnly, "A member of a consumer group that was silent for so long is removed. No effect yet: the consumer protocol is not served.";
+    Acts "group.consumer.assignment.interval.ms" Int = Some("1000"), AtLeast(0), ClusterWide, "The shortest time between two assignments of a consumer group.";
+    Acts "group.consumer.assignors" List = Some("uniform,range"), Bounds::EachOneOf(&["uniform", "range"]), ReadOnly, "The assignors that members of consumer groups may ask for, the first being the default. Assignors of one's own, by their class, cannot be run.";
+    Acts "group.consumer.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ReadOnly, "How often members of a consumer group send a heartbeat.";
+    Acts "group.consumer.max.assignment.interval.ms" Int = Some("15000"), AtLeast(0), ReadOnly, "The most that a group may have as consumer.assignment.interval.ms.";
+    Acts "group.consumer.max.heartbeat.interval.ms" Int = Some("15000"), AtLeast(1), ReadOnly, "The most that a group may have as consumer.heartbeat.interval.ms.";
+    Acts "group.consumer.max.session.timeout.ms" Int = Some("60000"), AtLeast(1), ReadOnly, "The most that a group may have as consumer.session.timeout.ms.";
+    Acts "group.consumer.max.size" Int = Some("2147483647"), AtLeast(1), ReadOnly, "Members that a consumer group may have.";
+    Acts "group.consumer.migration.policy" String = Some("bidirectional"), Bounds::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, "Which groups change between the classic and the consumer protocol when their members do.";
+    Acts "group.consumer.min.assignment.interval.ms" Int = Some("0"), AtLeast(0), ReadOnly, "The least that a group may have as consumer.assignment.interval.ms.";
+    Acts "group.consumer.min.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ReadOnly, "The least that a group may have as consumer.heartbeat.interval.ms.";
+    Acts "group.consumer.min.session.timeout.ms" Int = Some("45000"), AtLeast(1), ReadOnly, "The least that a group may have as consumer.session.timeout.ms.";
+    Acts "group.consumer.session.timeout.ms" Int = Some("45000"), AtLeast(1), ReadOnly, "A member of a consumer group that was silent for so long is removed.";
     None "group.coordinator.append.linger.ms" Int = Some("-1"), AtLeast(-1), ReadOnly, "How long the group coordinator collects records before it writes them. No effect: records that come during one sync share the next.";
     None "group.coordinator.background.threads" Int = Some("2"), AtLeast(1), ReadOnly, "Threads for the group coordinator's long work. No effect: there is one for each core.";
     None "group.coordinator.cached.buffer.max.bytes" Int = Some("1048588"), AtLeast(524_288), ClusterWide, "Memory that the group coordinator keeps for its writes. No effect: it keeps none.";
-    None "group.coordinator.rebalance.protocols" List = Some("classic,consumer,streams"), Bounds::EachOneOf(&["consumer", "classic", "share", "streams"]), ReadOnly, "Protocols of groups that are served. No effect yet: only the classic protocol is served.";
+    Acts "group.coordinator.rebalance.protocols" List = Some("classic,consumer,streams"), Bounds::EachOneOf(&["consumer", "classic", "share", "streams"]), ReadOnly, "Protocols of groups that are served. Streams and share groups are not, whether they are named or not.";
     None "group.coordinator.threads" Int = Some("4"), AtLeast(1), ReadOnly, "Threads of the group coordinator. No effect: there is one for each core.";
     Acts "group.initial.rebalance.delay.ms" Int = Some("3000"), Any, ReadOnly, "How long a new classic group waits for more members.";
     Acts "group.max.session.timeout.ms" Int = Some("1800000"), Any, ReadOnly, "The longest session timeout of classic groups.";

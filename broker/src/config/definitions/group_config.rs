@@ -5,9 +5,9 @@ use super::{Bounds, Definition};
 
 /// A group's keys, by name.
 pub(super) const ROWS: &[Definition] = definitions! {
-    None "consumer.assignment.interval.ms" Int = Some("1000"), AtLeast(0), ClusterWide, "The shortest time between two assignments. No effect yet: the consumer protocol is not served.";
-    None "consumer.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ClusterWide, "How often members send a heartbeat. No effect yet: the consumer protocol is not served.";
-    None "consumer.session.timeout.ms" Int = Some("45000"), AtLeast(1), ClusterWide, "A member that was silent for so long is removed. No effect yet: the consumer protocol is not served.";
+    Acts "consumer.assignment.interval.ms" Int = Some("1000"), AtLeast(0), ClusterWide, "The shortest time between two assignments.";
+    Acts "consumer.heartbeat.interval.ms" Int = Some("5000"), AtLeast(1), ClusterWide, "How often members send a heartbeat.";
+    Acts "consumer.session.timeout.ms" Int = Some("45000"), AtLeast(1), ClusterWide, "A member that was silent for so long is removed.";
     None "share.assignment.interval.ms" Int = Some("1000"), AtLeast(0), ClusterWide, "The shortest time between two assignments. No effect yet: there are no share groups.";
     None "share.auto.offset.reset" String = Some("latest"), Bounds::OffsetReset, ClusterWide, "Where a share group begins that has no offset: latest, earliest, or by_duration: and how far back. No effect yet: there are no share groups.";
     None "share.delivery.count.limit" Int = Some("5"), AtLeast(2), ClusterWide, "How often a record is delivered before it is given up. No effect yet: there are no share groups.";

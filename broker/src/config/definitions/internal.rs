@@ -7,7 +7,7 @@ use super::{Bounds, Definition};
 pub(super) const ROWS: &[Definition] = definitions! {
     None "controller.performance.always.log.threshold.ms" Long = Some("2000"), AtLeast(0), ReadOnly, "Controller operations that take longer are logged. No effect: they are not timed one by one.";
     None "controller.performance.sample.period.ms" Long = Some("60000"), AtLeast(100), ReadOnly, "How often the controller logs how long its operations take. No effect: they are not timed one by one.";
-    None "group.consumer.regex.refresh.interval.ms" Int = Some("600000"), AtLeast(10_000), ReadOnly, "How often regular expressions of subscriptions are resolved again. No effect yet: the consumer protocol is not served.";
+    Acts "group.consumer.regex.refresh.interval.ms" Int = Some("600000"), AtLeast(10_000), ReadOnly, "How often regular expressions of subscriptions are resolved again.";
     None "group.share.initialize.retry.interval.ms" Int = Some("30000"), AtLeast(1), ReadOnly, "How often the initialisation of a share partition is tried. No effect yet: there are no share groups.";
     None "group.share.persister.class.name" String = Some("org.apache.kafka.server.share.persister.DefaultStatePersister"), Any, ReadOnly, "The class that keeps the states of share groups. No effect: Java classes are not loaded.";
     None "internal.metadata.delete.delay.millis" Long = Some("60000"), Any, ReadOnly, "How long deleted files of the metadata log stay. No effect yet: they go at once.";

@@ -11,6 +11,7 @@
 mod join;
 mod leave;
 mod member;
+mod migration;
 mod rebalance;
 mod record;
 mod session;
@@ -27,6 +28,7 @@ mod tests;
 pub use join::Join;
 pub use leave::{Leaving, Left};
 pub use member::{Identity, Member, Protocol};
+pub(super) use migration::MigratedMember;
 pub(super) use record::tombstone;
 pub use state::GroupState;
 pub use static_member::StaticReplacement;
@@ -36,6 +38,7 @@ pub use validate::Caller;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::consumer::Topics;
 use super::effects::Ticket;
 use crate::config::GroupConfig;
 
@@ -46,6 +49,7 @@ pub const CONSUMER: &str = "consumer";
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub config: &'a GroupConfig,
+    pub topics: &'a Topics,
     /// ms since the epoch.
     pub now_ms: i64,
 }
@@ -110,6 +114,10 @@ impl ClassicGroup {
             initial_delay: None,
             new_member_added: false,
         }
+    }
+
+    pub(super) fn id(&self) -> &Arc<str> {
+        &self.id
     }
 
     pub fn state(&self) -> GroupState {

@@ -109,7 +109,7 @@ fn not_committed(world: &mut World) {
     for then in std::mem::take(&mut world.waiting) {
         let error = || GroupError::NotAvailable;
         world.event(|group, context| match then {
-            Then::Noted => Effects::default(),
+            Then::Noted | Then::Downgraded { .. } => Effects::default(),
             Then::Assigned { generation, .. } => group.assignment_failed(generation, error, context),
             Then::Replaced(replacement) => group.replacement_failed(*replacement, error()),
         });

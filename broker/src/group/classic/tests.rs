@@ -50,6 +50,7 @@ impl World {
         for change in effects.timers {
             match change {
                 TimerChange::Schedule(timer, delay_ms) => _ = self.timers.insert(timer, delay_ms),
+                TimerChange::ScheduleIfAbsent(timer, delay_ms) => _ = self.timers.entry(timer).or_insert(delay_ms),
                 TimerChange::Cancel(timer) => _ = self.timers.remove(&timer),
             }
         }
@@ -64,7 +65,7 @@ impl World {
 
     pub(super) fn event(&mut self, event: impl FnOnce(&mut ClassicGroup, Context<'_>) -> Effects) {
         let config = self.config.clone();
-        let effects = event(&mut self.group, Context { config: &config, now_ms: NOW });
+        let effects = event(&mut self.group, Context { config: &config, topics: &Topics::default(), now_ms: NOW });
         self.take(effects);
     }
 
@@ -93,7 +94,7 @@ impl World {
     pub(super) fn commit(&mut self) {
         for then in std::mem::take(&mut self.waiting) {
             self.event(|group, context| match then {
-                Then::Noted => Effects::default(),
+                Then::Noted | Then::Downgraded { .. } => Effects::default(),
                 Then::Assigned { generation, assignments } => group.assigned(generation, assignments, context),
                 Then::Replaced(replacement) => group.replaced(&replacement),
             });
@@ -288,7 +289,8 @@ fn members_that_are_silent_or_leave_are_removed() {
     let leaving = Leaving { member_id: "b".into(), instance_id: None, reason: None };
     let unknown = Leaving { member_id: "x".into(), instance_id: None, reason: None };
     let config = world.config.clone();
-    let (left, effects) = world.group.leave(&[leaving, unknown], Context { config: &config, now_ms: NOW });
+    let (left, effects) =
+        world.group.leave(&[leaving, unknown], Context { config: &config, topics: &Topics::default(), now_ms: NOW });
     world.take(effects);
     assert!(left[0].is_ok() && matches!(left[1], Err(GroupError::UnknownMember)));
     let c = world.join(again("c"));
@@ -421,7 +423,7 @@ fn a_group_comes_back_from_its_record() {
     assert!(again_loaded.heartbeat("a", 1).is_ok());
     again_loaded.config.max_size = 1;
     let config = again_loaded.config.clone();
-    let effects = loaded.loaded(Context { config: &config, now_ms: NOW });
+    let effects = loaded.loaded(Context { config: &config, topics: &Topics::default(), now_ms: NOW });
     assert_eq!(loaded.state(), GroupState::PreparingRebalance, "it is larger than it may be now");
     assert!(effects.timers.iter().any(|change| matches!(change, TimerChange::Schedule(Timer::Session(_), 10_000))));
 }

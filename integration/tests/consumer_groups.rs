@@ -1,0 +1,129 @@
+//! Groups of the consumer protocol (KIP-848) of real clients: Kafka's own consumer and librdkafka, Kafka's tools, groups that are rolled
+//! from one protocol to the other, and a crash of the broker in between.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use integration::broker::{Broker, Setup};
+use integration::kafka::{java, tool};
+use integration::process::Finished;
+use integration::wire::Connection;
+use integration::{clients, records, wait};
+use protocol::record_batch::Codec;
+
+const PARTITIONS: i32 = 6;
+const RECORDS: i64 = 10;
+const TOTAL: &str = "60";
+
+fn setup() -> Setup {
+    Setup::new()
+        .set("group.initial.rebalance.delay.ms", 100)
+        .set("group.consumer.heartbeat.interval.ms", 300)
+        .set("group.consumer.min.heartbeat.interval.ms", 100)
+        .set("group.consumer.assignment.interval.ms", 100)
+}
+
+fn produce(connection: &mut Connection) {
+    for partition in 0..PARTITIONS {
+        let batch = records::batch(1, 0..RECORDS, Codec::None, wait::now_ms());
+        assert_eq!(connection.produce("t", partition, batch).error_code, 0);
+    }
+}
+
+fn assert_committed(connection: &mut Connection, groups: &[&str], expected: i64) {
+    for group in groups {
+        connection.await_coordinator(group);
+        let committed = connection.fetch_offsets(group, None);
+        let offsets: Vec<_> = committed.iter().map(|(_, partition, committed)| (*partition, committed.0)).collect();
+        let expected: Vec<_> = (0..PARTITIONS).map(|partition| (partition, expected)).collect();
+        assert_eq!(offsets, expected, "{group}");
+    }
+}
+
+/// Runs a program twice, the broker being killed in between: the second run reads what came since, and nothing again.
+fn reads_once(client: &str, groups: &[&str], run: impl Fn(&str) -> Finished) {
+    let mut broker: Broker = setup().set("offsets.topic.num.partitions", 3).start();
+    broker.connect().create_topic("t", PARTITIONS, &[]);
+    for round in 1..=2 {
+        let mut connection = broker.connect();
+        produce(&mut connection);
+        let finished = run(&broker.bootstrap());
+        let log = broker.log();
+        let verdict = std::panic::catch_unwind(|| clients::verdict(client, finished));
+        let verdict = verdict.unwrap_or_else(|_| panic!("{client}, round {round}\n{log}"));
+        assert!(verdict.checks >= 60, "only {} checks", verdict.checks);
+        assert_committed(&mut connection, groups, RECORDS * round);
+        broker.kill9();
+        assert!(broker.restart() < Duration::from_secs(30));
+        assert_committed(&mut broker.connect(), groups, RECORDS * round);
+    }
+}
+
+#[test]
+fn librdkafkas_members_come_leave_are_static_and_subscribe_by_expression() {
+    let groups = ["confluent-consumer", "confluent-consumer-static", "confluent-consumer-regex"];
+    reads_once("confluent-kafka", &groups, |bootstrap| {
+        clients::python("groups_confluent_consumer.py", &[bootstrap, "t", TOTAL])
+    });
+}
+
+#[test]
+fn kafkas_members_come_leave_and_are_static() {
+    reads_once("java", &["java-members"], |bootstrap| {
+        java("ConsumerGroups.java", &[bootstrap, "t", "6", TOTAL, "members"])
+    });
+}
+
+#[test]
+fn a_group_is_rolled_to_the_consumer_protocol_and_back() {
+    reads_once("java", &["java-roll"], |bootstrap| java("ConsumerGroups.java", &[bootstrap, "t", "6", TOTAL, "roll"]));
+}
+
+#[test]
+fn kafkas_consumer_subscribes_by_expression_and_its_tools_see_the_group() {
+    let mut broker = setup().set("offsets.topic.num.partitions", 1).start();
+    let mut connection = broker.connect();
+    connection.create_topic("t", PARTITIONS, &[]);
+    produce(&mut connection);
+    let bootstrap = broker.bootstrap();
+    let finished = java("ConsumerGroups.java", &[&bootstrap, "t", "6", TOTAL, "regex"]);
+    clients::verdict("java", finished);
+    assert_committed(&mut connection, &["java-regex"], RECORDS);
+
+    let arguments = ["--bootstrap-server", &bootstrap, "--topic", "t", "--group", "console", "--from-beginning"];
+    let protocol = ["--consumer-property", "group.protocol=consumer", "--max-messages", TOTAL];
+    let read = tool("console-consumer", &[&arguments[..], &protocol].concat()).everything();
+    assert!(read.contains("Processed a total of 60 messages"), "{read}");
+    assert_committed(&mut connection, &["console"], RECORDS);
+    let arguments =
+        ["--bootstrap-server", &bootstrap, "--topic", "t", "--group-id", "verifiable", "--max-messages", TOTAL];
+    let protocol = ["--reset-policy", "earliest", "--group-protocol", "consumer"];
+    let read = tool("verifiable-consumer", &[&arguments[..], &protocol].concat()).ok();
+    assert!(read.contains(r#""success":true"#) && read.contains(r#""name":"shutdown_complete""#), "{read}");
+    assert_committed(&mut connection, &["verifiable"], RECORDS);
+
+    let groups =
+        |arguments: &[&str]| tool("consumer-groups", &[&["--bootstrap-server", &bootstrap], arguments].concat()).ok();
+    let listed = groups(&["--list", "--type", "consumer"]);
+    assert!(listed.contains("console") && listed.contains("java-regex"), "{listed}");
+    let listed = groups(&["--list", "--type", "classic"]);
+    assert!(!listed.contains("console") && !listed.contains("java-regex"), "{listed}");
+    let state = groups(&["--describe", "--group", "console", "--state"]);
+    assert!(state.contains("Empty") && state.contains("uniform"), "{state}");
+    let deleted = groups(&["--delete", "--group", "console"]);
+    assert!(deleted.contains("was successful"), "{deleted}");
+
+    broker.stop();
+    let folder = broker.data().join("__consumer_offsets-0");
+    let files = fs::read_dir(&folder).expect("the folder can be read").map(|file| file.expect("and its files").path());
+    let logs = files.filter(|file| file.extension().is_some_and(|extension| extension == "log"));
+    let decode = |file: PathBuf| tool("dump-log", &["--offsets-decoder", "--files", &file.to_string_lossy()]).ok();
+    let dump: String = logs.map(decode).collect();
+    for kind in [3, 4, 5, 6, 7, 8, 16] {
+        assert!(dump.contains(&format!(r#"key: {{"type":"{kind}","data":{{"groupId""#)), "type {kind}: {dump}");
+    }
+    for value in [r#""assignmentEpochs":["#, r#""classicMemberMetadata":null"#, r#""regularExpression":"t(-.*)?""#] {
+        assert!(dump.contains(value), "{value}: {dump}");
+    }
+}
