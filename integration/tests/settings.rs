@@ -28,9 +28,10 @@ fn ottla(folder: &Path) -> Command {
     command
 }
 
+/// A port that is free, below those that the kernel gives to outgoing connections.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
+    let mut ports = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Starts it, waits until it answers on `port`, and asks who it is; also what it logged until then.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use super::{Broker, await_answer, free_port};
+use super::{Broker, await_answer, free_ports};
 use crate::workload::Durability;
 
 pub(crate) struct Kafka {
@@ -23,7 +23,7 @@ impl Kafka {
     pub(crate) fn start() -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integration/kafka/kafka");
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
+        let port = free_ports()?;
         // The first start formats the folder; the second is the one that is timed.
         launch(&script, folder.path(), port)?;
         stop(&script, folder.path())?;

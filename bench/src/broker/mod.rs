@@ -3,10 +3,11 @@
 mod kafka;
 mod ottla;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 pub(crate) use kafka::Kafka;
 pub(crate) use ottla::Ottla;
@@ -25,9 +26,16 @@ pub(crate) trait Broker {
     fn topic_configs(&self, durability: Durability) -> Vec<(String, String)>;
 }
 
-/// A port that is free now.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Below the ports that the kernel gives to outgoing connections, any of which it may give away before a broker listens.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// A port that is free now, and the next one too: Kafka's controller takes that.
+fn free_ports() -> Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    // Where to begin differs from bench to bench.
+    let first = PORTS.start + u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start))?;
+    let mut ports = (first..PORTS.end).chain(PORTS.start..first).step_by(2);
+    ports.find(|port| is_free(port) && is_free(&(port + 1))).context("no two ports are free")
 }
 
 /// Waits until the broker answers ApiVersions; the time since `started`.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use super::{Broker, await_answer, free_port};
+use super::{Broker, await_answer, free_ports};
 use crate::workload::Durability;
 
 pub(crate) struct Ottla {
@@ -36,8 +36,8 @@ impl Ottla {
 
     pub(crate) fn start(binary: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let controller = free_port()?;
+        let port = free_ports()?;
+        let (address, controller) = (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), port + 1);
         let properties = folder.path().join("server.properties");
         std::fs::write(
             &properties,
