@@ -52,6 +52,9 @@ fn groups_are_consumed_described_reset_and_deleted() {
     assert!(state.contains("Empty"), "{state}");
     let listed = groups(&broker, &["--list", "--state", "Empty"]);
     assert!(listed.lines().any(|line| line.starts_with('g')), "{listed}");
+    let typed = groups(&broker, &["--list", "--type", "classic"]);
+    assert!(typed.lines().any(|line| line.split_whitespace().eq(["g", "Classic"])), "{typed}");
+    assert!(!groups(&broker, &["--list", "--type", "consumer"]).contains("g "), "it is no group of that type");
 
     let reset = |how: &[&str], act: &str| {
         groups(&broker, &[&["--reset-offsets", "--group", "g", "--topic", "t", act], how].concat())
