@@ -34,6 +34,8 @@ mod target;
 mod timeout;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 pub use describe::{DescribedConsumerGroup, DescribedConsumerMember, DescribedPartitions};

@@ -90,6 +90,11 @@ fn uniform_takes_only_what_it_must() {
     let changed = group(&[("a", &[1], a), ("b", &[1], b)], &[(1, 4)]);
     let even = expected(&[("a", &[(1, &[0, 2])]), ("b", &[(1, &[1, 3])])]);
     assert_eq!(assigned(Assignor::Uniform, &changed), even);
+    // Metadata that is older than what is assigned.
+    let (a, b) = (partitions(&[(1, &[0, 3])]), partitions(&[(1, &[2])]));
+    let older = group(&[("a", &[1], a), ("b", &[1], b)], &[(1, 2)]);
+    let even = expected(&[("a", &[(1, &[0])]), ("b", &[(1, &[1])])]);
+    assert_eq!(assigned(Assignor::Uniform, &older), even);
     let nothing = group(&[("a", &[], none()), ("b", &[], none())], &[]);
     assert_eq!(assigned(Assignor::Uniform, &nothing), expected(&[("a", &[]), ("b", &[])]));
 }

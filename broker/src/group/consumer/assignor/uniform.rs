@@ -52,7 +52,9 @@ impl Builder {
             let mut quota = self.min_quota + usize::from(has_extra);
             let mut kept = Partitions::new();
             for (topic, partitions) in member.assigned.iter().filter(|(topic, _)| self.topics.contains(topic)) {
-                let mut partitions = partitions.iter().copied();
+                // Metadata that is older than the assignment may know fewer.
+                let count = group.partition_count(*topic);
+                let mut partitions = partitions.iter().copied().filter(|partition| *partition < count);
                 let keeps: BTreeSet<i32> = partitions.by_ref().take(quota).collect();
                 quota -= keeps.len();
                 self.unassigned.extend(partitions.map(|partition| (*topic, partition)));
