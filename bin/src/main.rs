@@ -65,6 +65,9 @@ struct ServerArguments {
 }
 
 fn main() -> ExitCode {
+    // Before anything is allocated: the tree of commands alone reaches over three huge pages.
+    broker::system::use_ordinary_pages();
+    memory::give_back_soon();
     let mut arguments = std::env::args_os();
     match arguments.next().as_deref().and_then(kafka_names::called_as) {
         Some(name) => kafka_names::run(name, arguments.collect()),
@@ -90,8 +93,6 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Runs the broker until it is told to stop.
 fn serve(file: Option<&Path>, overrides: Vec<(String, String)>) -> ExitCode {
-    broker::system::use_ordinary_pages();
-    memory::give_back_soon();
     match server::run(file, overrides) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
