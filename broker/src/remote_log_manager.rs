@@ -21,7 +21,7 @@ use crate::tasks::stopped;
 const STEPS: usize = 8;
 /// How often it is looked for partitions that are due, at least.
 const ROUND: Duration = Duration::from_secs(1);
-/// How soon after a failed start the store is tried again.
+/// How soon after a failed start, or a topic's failed deletion, the store is tried again.
 const PROBE_AGAIN: Duration = Duration::from_secs(5);
 
 /// A partition of a topic, which one of the same name made later is not.
@@ -234,6 +234,9 @@ impl RemoteLogManager {
             let tier = Arc::clone(&self.tier);
             self.running.spawn(async move {
                 let result = tier.store().delete_all(&topic.1).await;
+                if result.is_err() {
+                    tokio::time::sleep(PROBE_AGAIN).await;
+                }
                 Outcome::Purged { topic, result }
             });
         }

@@ -158,7 +158,7 @@ impl Fetch {
             }
         }
         drop(watch);
-        self.read_remote().await
+        if self.is_remote() { self.read_remote().await } else { self.finish() }
     }
 
     /// Registers for news of a partition, for the first time or again. What came since it was read is not told, so it is
