@@ -12,7 +12,8 @@
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
-//! - `start`, `tasks`, `replica_moves`, `remote_log_manager`: the order in which a broker comes up, and what runs beside connections.
+//! - `remote_log_manager`, `remote_log_metadata`: what moves to the cold tier, and who is told of it.
+//! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
 //! - What is acknowledged keeps the promise of its acks and durability class. If it cannot be kept, the client gets an error.
@@ -21,18 +22,20 @@
 //! - Error codes are chosen in [`error_code`] only, the wall clock is read in [`clock`] only.
 //!
 //! # Deliberately absent
-//! The consumer protocol of KIP-848, transactions, compaction, replication between brokers, TLS, SASL.
+//! Transactions, replication between brokers, TLS, SASL.
 
 pub mod clock;
 pub mod config;
 pub mod error_code;
 pub mod group;
 pub mod handlers;
+mod internal_topic;
 pub mod metadata_cache;
 pub mod metrics;
 pub mod monitoring;
 pub mod producer_ids;
 mod remote_log_manager;
+mod remote_log_metadata;
 pub mod replica;
 mod replica_moves;
 pub mod server;

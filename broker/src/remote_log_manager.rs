@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use protocol::ids::Uuid;
 use storage::remote_log::object_store::path::Path;
-use storage::remote_log::{Idle, Mover, ProbeError, RemoteError, RemotePartition, Step, probe};
+use storage::remote_log::{
+    CopyListener, Idle, Mover, ProbeError, RemoteError, RemotePartition, RemoteSegment, RemoteView, Step, probe,
+};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::RemoteSettings;
+use crate::remote_log_metadata::RemoteLogEvents;
 use crate::replica::{Partition, PartitionError, Tier};
 use crate::services::Services;
 use crate::tasks::stopped;
@@ -28,7 +31,12 @@ const PROBE_AGAIN: Duration = Duration::from_secs(5);
 type Key = (Uuid, i32);
 
 /// Works until the stop.
-pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    services: Arc<Services>,
+    tier: Arc<Tier>,
+    events: Arc<RemoteLogEvents>,
+    mut stop: watch::Receiver<bool>,
+) {
     tokio::select! {
         is_usable = wait_for_store(&tier) => if !is_usable { return },
         () = stopped(&mut stop) => return,
@@ -36,6 +44,7 @@ pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watc
     let mut manager = RemoteLogManager {
         services,
         tier,
+        events,
         slots: HashMap::new(),
         deleted: Vec::new(),
         running: JoinSet::new(),
@@ -73,6 +82,7 @@ async fn wait_for_store(tier: &Tier) -> bool {
 struct RemoteLogManager {
     services: Arc<Services>,
     tier: Arc<Tier>,
+    events: Arc<RemoteLogEvents>,
     slots: HashMap<Key, Slot>,
     /// Topics whose objects are to go.
     deleted: Vec<(Uuid, Path)>,
@@ -85,6 +95,8 @@ struct RemoteLogManager {
 struct Slot {
     /// `None` while it has its turn.
     mover: Option<Mover>,
+    /// What was remote when it was last told.
+    told: Option<Arc<RemoteView>>,
     due: Instant,
     failures: u32,
 }
@@ -144,16 +156,22 @@ impl RemoteLogManager {
         due
     }
 
+    fn mover(&self, partition: &Partition, remote: &Arc<RemotePartition>) -> Mover {
+        let (topic, remote_log) = (Arc::clone(&partition.name().topic), Arc::clone(remote));
+        let listener = Copies { key: key(partition), topic, remote: remote_log, events: Arc::clone(&self.events) };
+        self.tier.mover(remote).with_listener(Arc::new(listener))
+    }
+
     fn begin(&mut self, partition: Arc<Partition>) {
         let key = key(&partition);
         let known = self.slots.get_mut(&key).and_then(|slot| slot.mover.take());
-        let mover = known.or_else(|| Some(self.tier.mover(partition.tiered().remote()?)));
+        let mover = known.or_else(|| Some(self.mover(&partition, partition.tiered().remote()?)));
         let Some(mover) = mover else {
             // Its log is not in memory: the next round finds it there.
             load(&partition);
             return;
         };
-        self.slots.entry(key).or_insert(Slot { mover: None, due: Instant::now(), failures: 0 });
+        self.slots.entry(key).or_insert(Slot { mover: None, told: None, due: Instant::now(), failures: 0 });
         let (tier, clock) = (Arc::clone(&self.tier), self.services.clock);
         let task = self.running.spawn(async move {
             let mut mover = mover;
@@ -189,8 +207,9 @@ impl RemoteLogManager {
                 tracing::warn!(%error, "objects of a deleted topic are still there");
                 self.tier.put_deleted(topic);
             }
-            Outcome::Purged { topic: (_, folder), result: Ok(objects) } => {
+            Outcome::Purged { topic: (id, folder), result: Ok(objects) } => {
                 tracing::info!(%folder, objects, "deleted the remote objects of a topic");
+                self.events.deleted(id);
             }
         }
     }
@@ -208,6 +227,13 @@ impl RemoteLogManager {
         slot.due = now + pause;
         slot.failures = if result.is_err() { slot.failures.saturating_add(1) } else { 0 };
         let Some(remote) = partition.tiered().remote() else { return };
+        let view = remote.view();
+        let is_told = slot.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &view));
+        if result.is_err() || !is_told {
+            // Held, so that a change makes another one.
+            slot.told = Some(Arc::clone(&view));
+            self.events.changed(key, &partition.name().topic, view, None);
+        }
         if remote.status() != status {
             match &result {
                 Err(error) => tracing::warn!(partition = %partition.name(), %error, "segments are not moved"),
@@ -243,6 +269,21 @@ impl RemoteLogManager {
     }
 }
 
+/// Tells of the copies of one partition.
+#[derive(Debug)]
+struct Copies {
+    key: Key,
+    topic: Arc<str>,
+    remote: Arc<RemotePartition>,
+    events: Arc<RemoteLogEvents>,
+}
+
+impl CopyListener for Copies {
+    fn copy_begins(&self, segment: &Arc<RemoteSegment>) {
+        self.events.changed(self.key, &self.topic, self.remote.view(), Some(Arc::clone(segment)));
+    }
+}
+
 fn key(partition: &Partition) -> Key {
     (partition.log().topic_id(), partition.name().partition)
 }
@@ -266,7 +307,7 @@ async fn abandon(
     let objects = tier.store().delete_all(&remote.keys().folder()).await?;
     let log = partition.log().clone();
     remote.forget(&log).map_err(RemoteError::from)?;
-    *mover = tier.mover(remote);
+    mover.start_over();
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
     Ok(Turn::Nothing(Idle::UpToDate))
 }

@@ -12,8 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::config::CleanerSettings;
+use crate::remote_log_metadata::RemoteLogEvents;
 use crate::replica::LogCleaner;
 use crate::services::Services;
+use crate::{remote_log_manager, remote_log_metadata};
 
 /// How often the controller looks for brokers that fell silent.
 const SESSION_CHECK: Duration = Duration::from_secs(1);
@@ -199,12 +201,14 @@ pub fn replica_moves(tasks: &mut Tasks, services: &Arc<Services>) {
     tasks.spawn("replica-moves", crate::replica_moves::run(Arc::clone(services), stop));
 }
 
-/// Moves segments between the local logs and the cold tier, if there is one.
+/// Moves segments between the local logs and the cold tier, if there is one, and tells of it.
 pub fn remote_log(tasks: &mut Tasks, services: &Arc<Services>) {
-    if let Some(tier) = services.replicas.tier() {
-        let stop = tasks.stop_signal();
-        tasks.spawn("remote-log", crate::remote_log_manager::run(Arc::clone(services), Arc::clone(tier), stop));
-    }
+    let Some(tier) = services.replicas.tier() else { return };
+    let events = Arc::<RemoteLogEvents>::default();
+    let (mover_stop, writer_stop) = (tasks.stop_signal(), tasks.stop_signal());
+    let mover = remote_log_manager::run(Arc::clone(services), Arc::clone(tier), Arc::clone(&events), mover_stop);
+    tasks.spawn("remote-log", mover);
+    tasks.spawn("remote-log-metadata", remote_log_metadata::run(Arc::clone(services), events, writer_stop));
 }
 
 /// Keeps the logs in order: syncs, checkpoints, retention, files to remove.

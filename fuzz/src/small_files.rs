@@ -1,6 +1,8 @@
 //! The small files of a log directory, each by its own decoder. What is understood is written back and means the same.
 
+use bytes::Bytes;
 use protocol::ids::{format_uuid, parse_uuid};
+use protocol::remote_log_record::RemoteLogRecord;
 use storage::checkpoint::{decode_offsets, encode_offsets};
 use storage::index::txn_index::{AbortedTxn, ENTRY_SIZE};
 use storage::index::{ActiveIndex, Index, OffsetIndex, TimeIndex, count, encode_all, entry, last_where, rising};
@@ -10,7 +12,7 @@ use storage::remote_log::{Manifest, Part, PartSegments, RemoteSegment};
 use storage::{partition_metadata, producer_state};
 
 use crate::Target;
-use crate::corpus::golden;
+use crate::corpus::{golden, golden_lines};
 
 pub(crate) fn targets() -> Vec<Target> {
     let kafka = |file: &str| golden("storage", &format!("kafka-4.3.1/{file}"));
@@ -29,6 +31,7 @@ pub(crate) fn targets() -> Vec<Target> {
         Target::new("leader-epochs", vec![kafka("orders-0/leader-epoch-checkpoint")], leader_epochs),
         Target::new("partition-metadata", vec![kafka("orders-0/partition.metadata")], partition),
         Target::new("remote-manifest", vec![sealed_manifest()], remote_manifest),
+        Target::new("remote-log-record", golden_lines("protocol", "remote_log.txt"), remote_log_record),
         Target::new("meta-properties", vec![kafka("meta.properties")], meta_properties),
     ]
 }
@@ -116,6 +119,12 @@ fn remote_manifest(input: &[u8]) {
     assert!(manifest.segments.is_sorted_by_key(|segment| segment.base_offset));
     let again = Manifest::decode(manifest.encode().expect("it was read"));
     assert_eq!(again, Ok(manifest));
+}
+
+fn remote_log_record(input: &[u8]) {
+    let Ok(record) = RemoteLogRecord::decode(Bytes::copy_from_slice(input)) else { return };
+    let again = RemoteLogRecord::decode(record.encode().expect("its strings came with their lengths"));
+    assert_eq!(again, Ok(record));
 }
 
 fn meta_properties(input: &[u8]) {

@@ -23,6 +23,7 @@ pub mod frame;
 pub mod ids;
 pub mod metadata_record;
 pub mod record_batch;
+pub mod remote_log_record;
 pub mod request;
 pub mod response;
 pub mod schema;

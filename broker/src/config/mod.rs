@@ -12,6 +12,7 @@ mod layers;
 mod listeners;
 pub mod reference;
 mod remote;
+mod remote_log_metadata;
 pub mod rules;
 pub mod server_properties;
 mod sources;
@@ -35,6 +36,7 @@ pub use group::{GroupConfig, OffsetsTopicConfig};
 pub use layers::{Layers, Setting, Source};
 pub use listeners::{ListenerConfig, Listeners};
 pub use remote::{RemoteConfig, RemoteSettings};
+pub use remote_log_metadata::RemoteLogMetadataConfig;
 pub use sources::Sources;
 pub use value::{ConfigError, HIDDEN, Value};
 pub use values::EffectiveValue;
@@ -81,6 +83,8 @@ pub struct BrokerConfig {
     pub groups: GroupConfig,
     /// `None`: there is no remote storage.
     pub remote: Option<RemoteConfig>,
+    /// Of no meaning without remote storage.
+    pub remote_log_metadata: RemoteLogMetadataConfig,
     pub metrics_listener: MetricsListener,
     /// Series of topics and partitions in one scrape.
     pub metrics_max_series: usize,
@@ -189,6 +193,7 @@ impl BrokerConfig {
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),
             groups: GroupConfig::read(&keys)?,
             remote: keys.take_remote(others)?,
+            remote_log_metadata: keys.take_remote_log_metadata(others)?,
             remote_prefix: keys.remote_prefix(),
             metrics_listener: keys.metrics_listener()?,
             metrics_max_series: keys.int("ottla.metrics.max.series"),

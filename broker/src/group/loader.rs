@@ -4,10 +4,9 @@ use bytes::Bytes;
 use protocol::coordinator_record::{CoordinatorRecord, ParseError};
 use protocol::record_batch::{BatchError, BatchHeader, Batches, Record, RecordError, Records, expansion_limit};
 use std::io;
-use storage::ReadLimits;
 
 use super::shard::Shard;
-use crate::replica::{Partition, PartitionError};
+use crate::replica::{self, Partition, PartitionError};
 
 /// The type of a control record that commits; 0 aborts (`ControlRecordType`).
 const COMMIT: i16 = 1;
@@ -46,28 +45,9 @@ pub(super) struct Loading<'a> {
 /// [`LoadError`].
 pub(super) fn load(partition: &Partition, loading: &Loading<'_>) -> Result<(Shard, i64), LoadError> {
     let mut shard = Shard::default();
-    let end_offset = loop {
-        match partition.load() {
-            Ok(end_offset) => break end_offset,
-            // Whoever recovers the log will be done.
-            Err(PartitionError::Loading) if !(loading.is_over)() => {}
-            Err(error) => return Err(error.into()),
-        }
-    };
-    let log = partition.log();
-    let mut offset = log.offsets().map_err(PartitionError::from)?.log_start_offset;
-    while offset < end_offset {
-        if (loading.is_over)() {
-            return Err(LoadError::GivenUp);
-        }
-        let limits = ReadLimits { end_offset, max_bytes: loading.buffer_bytes, at_least_one: true };
-        let region = log.read(offset, limits).map_err(PartitionError::from)?;
-        if region.is_empty() {
-            break;
-        }
-        offset = replay(&mut shard, &region.read()?, offset, loading.now_ms)?;
-    }
-    Ok((shard, end_offset))
+    let take = |batches: &Bytes, offset| replay(&mut shard, batches, offset, loading.now_ms);
+    let end_offset = replica::replay(partition, loading.buffer_bytes, loading.is_over, take)?;
+    Ok((shard, end_offset.ok_or(LoadError::GivenUp)?))
 }
 
 /// Replays whole batches; returns the offset after them.

@@ -48,7 +48,7 @@ pub use error::GroupError;
 pub use offsets::CommittedOffset;
 pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup, OffsetReader};
 pub use shard::{Commit, OffsetCommit};
-pub use topic::{CreateTopicError, OFFSETS_TOPIC, create as create_topic, new_topic, partition_for};
+pub use topic::{OFFSETS_TOPIC, new_topic, partition_for};
 
 use arc_swap::{ArcSwap, Guard};
 use raft::image::{Delta, Image, TopicImage};

@@ -1,11 +1,11 @@
 //! `__consumer_offsets`: which partition a group has, and how the topic comes into being.
 
-use raft::controller::{Controller, NewTopic};
-use raft::error::{ControllerError, TopicError};
+use raft::controller::NewTopic;
 use raft::image::Image;
 use std::sync::Arc;
 
 use crate::config::OffsetsTopicConfig;
+use crate::internal_topic::replication_factor;
 
 /// The topic with the groups (`Topic.GROUP_METADATA_TOPIC_NAME`).
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -24,42 +24,12 @@ fn java_hash(text: &str) -> i32 {
 
 /// The topic as it is to be created: with Kafka's settings, and a replica on each live broker where they are few.
 pub fn new_topic(config: &OffsetsTopicConfig, image: &Image) -> NewTopic {
-    let live = image.brokers().values().filter(|broker| !broker.fenced).count();
     NewTopic {
         partitions: config.partitions,
-        replication_factor: config.replication_factor.min(i16::try_from(live).unwrap_or(i16::MAX)).max(1),
+        replication_factor: replication_factor(config.replication_factor, image),
         configs: config.topic_configs(),
         ..NewTopic::new(Arc::from(OFFSETS_TOPIC))
     }
-}
-
-/// Creates the topic unless it is there. Returns when the controller has committed it.
-///
-/// # Errors
-/// The controller is not to be had, or refuses.
-pub async fn create(
-    controller: &Controller,
-    config: &OffsetsTopicConfig,
-    image: &Image,
-) -> Result<(), CreateTopicError> {
-    let topic = new_topic(config, image);
-    for (_, result) in controller.create_topics(vec![topic], false).await? {
-        match result {
-            // Somebody else was faster.
-            Ok(_) | Err(TopicError::AlreadyExists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Why the topic was not created.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateTopicError {
-    #[error(transparent)]
-    Controller(#[from] ControllerError),
-    #[error(transparent)]
-    Topic(#[from] TopicError),
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
 use super::text::{INVALID_REQUEST, str_bytes};
 use super::{Reply, RequestContext};
-use crate::group::{OFFSETS_TOPIC, create_topic};
+use crate::group::{OFFSETS_TOPIC, new_topic};
+use crate::internal_topic;
 use crate::metadata_cache;
 
 const FIRST_WITH_SEVERAL_KEYS: i16 = 4;
@@ -37,8 +38,8 @@ pub(super) fn handle(context: RequestContext, request: FindCoordinatorRequest) -
 /// Creates the topic of the groups; a client that is told that there is no coordinator asks again.
 async fn create(context: &RequestContext) {
     let services = &context.services;
-    let image = services.metadata.image().clone();
-    match create_topic(&services.controller, &services.groups.config().topic, &image).await {
+    let topic = new_topic(&services.groups.config().topic, &services.metadata.image());
+    match internal_topic::create(&services.controller, topic).await {
         Ok(()) => services.caught_up().await,
         Err(error) => tracing::warn!(topic = OFFSETS_TOPIC, %error, "cannot create the topic"),
     }

@@ -8,6 +8,7 @@ mod moves;
 mod partition;
 mod recovery;
 mod remote;
+mod replay;
 mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,6 +36,7 @@ pub use flusher::{FlushHold, Flusher};
 pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use recovery::{Recovery, RecoveryProgress};
+pub use replay::replay;
 pub use stall::{Stall, blocking};
 pub use tier::{RemoteRead, Tier, Tiered, TopicTier};
 pub use wait::{Interest, Watch};

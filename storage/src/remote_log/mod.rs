@@ -40,7 +40,7 @@ pub use cache::CacheLimits;
 pub use error::RemoteError;
 pub use keys::{ManifestVersion, PartitionKeys};
 pub use manifest::{Manifest, ManifestError, Part, PartSegments, RemoteSegment, SegmentEpoch};
-pub use mover::{Mover, Step, StepInput};
+pub use mover::{CopyListener, Mover, Step, StepInput};
 pub use policy::{Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;

@@ -1,5 +1,6 @@
 //! Look, decide, act: one step at a time, each of which may fail, be dropped or be the last before a power cut.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,12 +49,19 @@ pub struct StepInput {
     pub now_ms: i64,
 }
 
+/// Who is told of copies that have not happened yet.
+pub trait CopyListener: fmt::Debug + Send + Sync {
+    /// A segment is about to be copied; its checksum is not known. If the step then fails, there is no such segment.
+    fn copy_begins(&self, segment: &Arc<RemoteSegment>);
+}
+
 /// Moves the segments of one partition. Only the partition's leader may have one.
 #[derive(Debug)]
 pub struct Mover {
     store: Arc<RemoteStore>,
     broker_id: i32,
     partition: Arc<RemotePartition>,
+    listener: Option<Arc<dyn CopyListener>>,
     /// `None`: to be looked up, since nothing is known or what was known may be outdated.
     published: Option<Published>,
 }
@@ -77,7 +85,18 @@ struct Local {
 
 impl Mover {
     pub fn new(store: Arc<RemoteStore>, broker_id: i32, partition: Arc<RemotePartition>) -> Self {
-        Self { store, broker_id, partition, published: None }
+        Self { store, broker_id, partition, listener: None, published: None }
+    }
+
+    /// Tells `listener` of every copy before it begins.
+    #[must_use]
+    pub fn with_listener(self, listener: Arc<dyn CopyListener>) -> Self {
+        Self { listener: Some(listener), ..self }
+    }
+
+    /// Forgets what it knows of the store: the next step looks there first.
+    pub fn start_over(&mut self) {
+        self.published = None;
     }
 
     /// Does the next thing that is to be done.
@@ -90,7 +109,7 @@ impl Mover {
     pub async fn step(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<Step, RemoteError> {
         let result = self.try_step(log, input).await;
         if result.is_err() {
-            self.published = None;
+            self.start_over();
         }
         result
     }
@@ -160,7 +179,7 @@ impl Mover {
             // It went since it was looked at.
             return Ok(Step::Nothing(Idle::UpToDate));
         };
-        let segment = Arc::new(self.upload(&export, input.now_ms).await?);
+        let segment = self.upload(&export, input.now_ms).await?;
         let mut segments = self.partition.view().segments.clone();
         segments.push(Arc::clone(&segment));
         self.publish(input.leader_epoch, &segments).await?;
@@ -171,13 +190,17 @@ impl Mover {
         Ok(Step::Copied { base_offset, end_offset, size_bytes })
     }
 
-    async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<RemoteSegment, RemoteError> {
+    async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<Arc<RemoteSegment>, RemoteError> {
         let (id, keys) = (Uuid::new_v4(), self.partition.keys());
-        let crc = self.store.upload(&keys.log(export.base_offset, id), &export.log).await?;
         let joined = join(export);
         let described = describe(export, &joined);
+        let mut segment = Arc::new(RemoteSegment { id, copied_ms: now_ms, broker_id: self.broker_id, ..described });
+        if let Some(listener) = &self.listener {
+            listener.copy_begins(&segment);
+        }
+        Arc::make_mut(&mut segment).crc = self.store.upload(&keys.log(export.base_offset, id), &export.log).await?;
         self.store.create(&keys.indexes(export.base_offset, id), joined).await?;
-        Ok(RemoteSegment { id, crc, copied_ms: now_ms, broker_id: self.broker_id, ..described })
+        Ok(segment)
     }
 
     /// Deletes the objects of the first segments. A manifest that has them as unreadable comes before, one without them after.
