@@ -240,7 +240,11 @@ pub fn log_cleaner(tasks: &mut Tasks, services: &Arc<Services>) {
     if !settings_now().is_enabled {
         return;
     }
-    let cleaner = Arc::new(LogCleaner::new(Arc::clone(&services.replicas), services.clock));
+    let cleaner = Arc::new(LogCleaner::new(
+        Arc::clone(&services.replicas),
+        services.clock,
+        Arc::clone(&services.metrics.cleaner),
+    ));
     let mut stop = tasks.stop_signal();
     tasks.spawn("log-cleaner", async move {
         let mut running = JoinSet::new();

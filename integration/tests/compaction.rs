@@ -8,8 +8,9 @@ use std::time::Duration;
 use integration::broker::{Broker, Setup};
 use integration::clients::kcat;
 use integration::kafka::tool;
+use integration::monitoring::Scrape;
 use integration::wire::{Connection, FetchQuery};
-use integration::{audit, records, wait};
+use integration::{audit, monitoring, records, wait};
 use protocol::record_batch::{BatchBuilder, Codec, Record};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -145,7 +146,8 @@ fn both_policies_let_old_segments_go_too() {
 
 #[test]
 fn a_damaged_log_is_left_alone_and_others_are_cleaned() {
-    let mut broker = setup().set("log.cleaner.enable", false).start();
+    let setup = setup().set("log.cleaner.enable", false).set("ottla.metrics.listener", "127.0.0.1:0");
+    let mut broker = setup.start();
     let mut connection = broker.connect();
     for topic in ["damaged", "whole"] {
         connection.create_topic(topic, 1, &[("cleanup.policy", "compact"), ("segment.ms", "1000")]);
@@ -167,6 +169,19 @@ fn a_damaged_log_is_left_alone_and_others_are_cleaned() {
     assert_eq!(left, [17, 18, 19], "the last one before the active segment, and that one");
     assert_eq!(cleaned_to(&broker, "damaged"), -1);
     assert_eq!(connection.latest("damaged", 0), 20, "it is served all the same");
+    if !broker.is_apache_kafka() {
+        wait::until_true("metrics of the cleaner", LIMIT, || is_told(&broker));
+    }
+}
+
+/// Whether the metrics know of a log that was cleaned, and of one that cannot be.
+fn is_told(broker: &Broker) -> bool {
+    let scrape = Scrape::of(monitoring::address(broker));
+    let manager = "kafka_log_logcleanermanager";
+    let dir = format!("{manager}_uncleanable_partitions_count{{logDirectory=\"{}\"}}", broker.data().display());
+    scrape.value("kafka_log_logcleaner_cleaner_recopy_percent") > 0.0
+        && scrape.has(&format!("{manager}_time_since_last_run_ms"))
+        && scrape.find(&dir) == Some(1.0)
 }
 
 /// Sends a phase's records with a producer (id, epoch, next sequence), the same to every broker: five codecs, tombstones early in the first phase, an idempotent producer's

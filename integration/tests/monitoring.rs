@@ -17,7 +17,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SCRAPE_LIMIT: Duration = Duration::from_secs(10);
 const SCRAPE_BYTES: usize = 2_000_000;
 
-/// The families that Strimzi's dashboards and kafka_exporter's ask for, as far as a single broker without groups has them.
+/// The families that Strimzi's dashboards, of the JMX exporter and of its own reporter, and kafka_exporter's ask for, as far as a
+/// single broker without groups has them. Not there: what a JVM has (`jvm_…`), what goes between controllers
+/// (`raftchannelmetrics`, `fetch_records_rate`), and `commit_latency_avg`.
 const DASHBOARDS: &[&str] = &[
     "kafka_server_brokertopicmetrics_messagesin_total",
     "kafka_server_brokertopicmetrics_bytesin_total",
@@ -27,16 +29,27 @@ const DASHBOARDS: &[&str] = &[
     "kafka_server_brokertopicmetrics_failedproducerequests_total",
     "kafka_server_brokertopicmetrics_failedfetchrequests_total",
     "kafka_server_brokertopicmetrics_messagesinpersec_total",
+    "kafka_server_brokertopicmetrics_bytesinpersec_total",
+    "kafka_server_brokertopicmetrics_bytesoutpersec_total",
+    "kafka_server_brokertopicmetrics_totalproducerequestspersec_total",
+    "kafka_server_brokertopicmetrics_totalfetchrequestspersec_total",
+    "kafka_server_brokertopicmetrics_failedproducerequestspersec_total",
+    "kafka_server_brokertopicmetrics_failedfetchrequestspersec_total",
     "kafka_server_replicamanager_underreplicatedpartitions",
     "kafka_server_replicamanager_partitioncount",
     "kafka_server_replicamanager_leadercount",
     "kafka_cluster_partition_underminisr",
     "kafka_cluster_partition_atminisr",
+    "kafka_cluster_partition_replicascount",
     "kafka_log_log_size",
     "kafka_controller_kafkacontroller_offlinepartitionscount",
     "kafka_controller_kafkacontroller_activecontrollercount",
+    "kafka_controller_controllerstats_uncleanleaderelections_total",
+    "kafka_controller_controllerstats_uncleanleaderelectionspersec_total",
     "kafka_network_socketserver_networkprocessoravgidle_percent",
+    "kafka_network_socketserver_networkprocessoravgidlepercent",
     "kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent",
+    "kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_total",
     "kafka_server_socket_server_metrics_connection_count",
     "kafka_server_kafkaserver_linux_disk_read_bytes",
     "kafka_server_kafkaserver_linux_disk_write_bytes",
@@ -45,7 +58,22 @@ const DASHBOARDS: &[&str] = &[
     "kafka_server_raftmetrics_current_leader",
     "kafka_server_raftmetrics_current_epoch",
     "kafka_server_raftmetrics_high_watermark",
+    "kafka_server_raftmetrics_current_vote",
     "kafka_server_raftmetrics_log_end_offset",
+    "kafka_server_raftmetrics_append_records_rate",
+    "kafka_server_raft_metrics_current_state_info",
+    "kafka_server_raft_metrics_current_leader",
+    "kafka_server_raft_metrics_current_epoch",
+    "kafka_server_raft_metrics_current_vote",
+    "kafka_server_raft_metrics_high_watermark",
+    "kafka_server_raft_metrics_log_end_offset",
+    "kafka_server_raft_metrics_append_records_rate",
+    "kafka_log_logcleaner_max_buffer_utilization_percent",
+    "kafka_log_logcleaner_cleaner_recopy_percent",
+    "kafka_log_logcleaner_max_clean_time_secs",
+    "kafka_log_logcleaner_max_compaction_delay_secs",
+    "kafka_log_logcleanermanager_max_dirty_percent",
+    "kafka_log_logcleanermanager_uncleanable_partitions_count",
     "kafka_brokers",
     "kafka_broker_info",
     "kafka_topic_partitions",
@@ -99,6 +127,7 @@ fn dashboards_find_their_names_and_the_numbers_are_right() {
     assert_eq!(traffic("bytesin_total{topic=\"orders\"}"), 3.0 * bytes);
     assert_eq!(traffic("bytesout_total{topic=\"orders\"}"), 2.0 * bytes);
     assert_eq!(traffic("messagesin_total"), 9.0);
+    assert_eq!(traffic("messagesinpersec_total{topic=\"orders\"}"), 9.0);
     assert_eq!(traffic("totalproducerequests_total"), 3.0);
     assert_eq!(traffic("failedproducerequests_total"), 0.0);
     let partition = |name: &str, index: i32| scrape.value(&format!("{name}{{topic=\"orders\",partition=\"{index}\"}}"));
@@ -115,6 +144,8 @@ fn dashboards_find_their_names_and_the_numbers_are_right() {
     let open = "kafka_server_socket_server_metrics_connection_count{listener=\"PLAINTEXT\",networkProcessor=\"0\"}";
     assert!(scrape.value(open) >= 1.0);
 
+    tells_of_requests(&broker, &scrape);
+
     assert_eq!(connection.delete_topic("orders"), 0);
     wait::until_true("the deletion", LIMIT, || {
         let scrape = Scrape::of(address(&broker));
@@ -122,6 +153,28 @@ fn dashboards_find_their_names_and_the_numbers_are_right() {
         assert_eq!(all, 9.0, "a sum does not go back");
         scrape.find("kafka_server_brokertopicmetrics_messagesin_total{topic=\"orders\"}").is_none()
     });
+}
+
+/// Three batches were produced, one was read, nothing failed yet.
+fn tells_of_requests(broker: &Broker, scrape: &Scrape) {
+    let request = |name: &str, labels: &str| format!("kafka_network_requestmetrics_{name}{{{labels}}}");
+    for times in ["totaltimems", "localtimems", "remotetimems"] {
+        assert_eq!(scrape.value(&request(&format!("{times}_count"), "request=\"Produce\"")), 3.0, "{times}");
+        let quantile =
+            |number: &str| scrape.value(&request(times, &format!("request=\"Produce\",quantile=\"{number}\"")));
+        let quantiles = ["0.50", "0.75", "0.95", "0.98", "0.99", "0.999"].map(quantile);
+        assert!(quantiles.is_sorted() && quantiles[5] < 1000.0 * LIMIT.as_secs_f64(), "{times}: {quantiles:?}");
+    }
+    let waited = request("remotetimems", "request=\"Produce\",quantile=\"0.50\"");
+    assert!(scrape.value(&waited) > 0.0, "the only replica is flushed before the answer");
+    let mut connection = broker.connect();
+    for _ in 0..2 {
+        assert_eq!(connection.fetch("orders", 0, FetchQuery::at(1_000)).error_code, 1);
+    }
+    let scrape = Scrape::of(address(broker));
+    let errors = request("errors_total", "request=\"Fetch\",error=\"OFFSET_OUT_OF_RANGE\"");
+    assert_eq!(scrape.value(&errors), 2.0);
+    assert_eq!(scrape.value(&request("requests_total", "request=\"Fetch\"")), 3.0);
 }
 
 #[test]

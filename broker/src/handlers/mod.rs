@@ -23,6 +23,7 @@ mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
+mod error_codes;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -50,11 +51,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use protocol::error_code::NONE;
 use protocol::messages::ApiKey;
 use protocol::request::{DecodeError, decode_body};
 use protocol::response::{self, EncodeError};
 use protocol::{Encodable, HeaderVersion, Request, StrBytes};
 
+pub use self::error_codes::ErrorCodes;
 pub use self::fetch::SessionCache;
 pub use crate::services::Services;
 
@@ -96,7 +99,7 @@ pub enum Handled {
 }
 
 /// Something that can be sent as the answer to a request.
-pub trait Answer {
+pub trait Answer: ErrorCodes {
     /// Appends the whole frame.
     ///
     /// # Errors
@@ -104,7 +107,7 @@ pub trait Answer {
     fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError>;
 }
 
-impl<B: Encodable + HeaderVersion> Answer for B {
+impl<B: Encodable + HeaderVersion + ErrorCodes> Answer for B {
     fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError> {
         response::encode(output.bytes(), api_version, correlation_id, &self)
     }
@@ -246,13 +249,13 @@ fn finish<A: Answer + Send + 'static>(
     output: &mut Output,
 ) -> Handled {
     match reply {
-        Reply::Now(answer) => match answer.put(output, version, correlation_id) {
+        Reply::Now(answer) => match put(answer, output, version, correlation_id) {
             Ok(()) => Handled::Answered,
             Err(error) => unsendable(&error),
         },
         Reply::Later(answer) => Handled::Later(Box::pin(async move {
             let mut output = Output::default();
-            match answer.await.put(&mut output, version, correlation_id) {
+            match put(answer.await, &mut output, version, correlation_id) {
                 Ok(()) => Some(output),
                 Err(error) => {
                     unsendable(&error);
@@ -263,6 +266,15 @@ fn finish<A: Answer + Send + 'static>(
         Reply::Silent => Handled::Answered,
         Reply::Close => Handled::Close,
     }
+}
+
+fn put<A: Answer>(answer: A, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+    answer.for_each_error_code(&mut |code| {
+        if code != NONE {
+            output.put_error(code);
+        }
+    });
+    answer.put(output, version, correlation_id)
 }
 
 fn unsendable(error: &EncodeError) -> Handled {

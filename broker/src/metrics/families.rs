@@ -6,34 +6,16 @@
 //! detail are left out, and `ottla_metrics_omitted_series` says how many series that are. A log that nobody has used since the
 //! start is not opened for a scrape: its offsets and size are not told.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use raft::image::{Image, NO_LEADER, PartitionImage, TopicImage};
-use raft::quorum::QuorumDescription;
+use raft::image::{Image, NO_LEADER, PartitionImage};
 
 use super::exposition::{Exposition, Kind};
-use super::{Totals, process};
-use crate::config::topic::TopicValues;
-use crate::handlers::APIS;
+use super::partition_health::Health;
+use super::process;
 use crate::replica::Partition;
 use crate::services::Services;
 use Kind::{Counter, Gauge};
-
-type OfTotals = fn(&Totals) -> u64;
-
-/// Traffic by topic: what Strimzi's rules make of the bean's name, help, number.
-const TRAFFIC: &[(&str, &str, OfTotals)] = &[
-    ("messagesin", "Records appended.", |totals| totals.messages_in),
-    ("bytesin", "Bytes of batches appended.", |totals| totals.bytes_in),
-    ("bytesout", "Bytes of batches sent to consumers.", |totals| totals.bytes_out),
-    ("totalproducerequests", "Batches that came in Produce requests.", |totals| totals.produce_requests),
-    ("totalfetchrequests", "Reads for Fetch requests.", |totals| totals.fetch_requests),
-    ("failedproducerequests", "Batches refused for other than expected causes.", |totals| {
-        totals.failed_produce_requests
-    }),
-    ("failedfetchrequests", "Reads failed for other than expected causes.", |totals| totals.failed_fetch_requests),
-];
 
 /// Everything there is to say now, as text in Prometheus' format. Takes milliseconds for thousands of partitions, and opens no log.
 pub fn scrape(services: &Services, runtime: &tokio::runtime::RuntimeMetrics) -> String {
@@ -51,14 +33,18 @@ pub fn scrape(services: &Services, runtime: &tokio::runtime::RuntimeMetrics) -> 
     };
     let mut out = Exposition::new(services.settings.metrics_max_series);
     scrape.broker(&mut out, runtime);
-    scrape.raft(&mut out, &quorum);
+    scrape.requests(&mut out);
+    scrape.quorum(&mut out, &quorum);
     scrape.log_dirs(&mut out);
+    scrape.cleaner(&mut out);
     process::put(&mut out);
     scrape.cluster(&mut out);
-    scrape.traffic(&mut out);
+    let traffic = scrape.traffic();
+    traffic.put(&mut out);
     scrape.groups(&mut out);
     scrape.replicas(&mut out);
     scrape.topics(&mut out);
+    traffic.put_aliases(&mut out);
     let omitted = out.omitted();
     out.single("ottla_metrics_omitted_series", Gauge, "Series beyond ottla.metrics.max.series.", omitted);
     out.finish()
@@ -69,8 +55,8 @@ pub(super) struct Scrape<'a> {
     pub(super) services: &'a Services,
     image: &'a Image,
     /// This broker's replicas, by name.
-    partitions: Vec<&'a Arc<Partition>>,
-    is_controller: bool,
+    pub(super) partitions: Vec<&'a Arc<Partition>>,
+    pub(super) is_controller: bool,
     /// Numbers of partitions as text: labels of most series.
     labels: Vec<String>,
 }
@@ -80,30 +66,17 @@ fn numbers(image: &Image) -> Vec<String> {
     (0..most).map(|index| index.to_string()).collect()
 }
 
-/// What one partition is missing.
-#[derive(Clone, Copy, Default)]
-struct Health {
-    under_replicated: bool,
-    under_min_isr: bool,
-    at_min_isr: bool,
-}
-
 impl Scrape<'_> {
     fn broker(&self, out: &mut Exposition, runtime: &tokio::runtime::RuntimeMetrics) {
         let metrics = &self.services.metrics;
         let mut family = out.family("ottla_build_info", Gauge, "The version that runs.");
         family.series(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-        let name = "kafka_network_requestmetrics_requests_total";
-        let mut family = out.family(name, Counter, "Requests by API.");
-        for api in APIS {
-            family.series(&[("request", &format!("{:?}", api.key))], metrics.requests(api.key as i16));
-        }
         let name = "kafka_server_socket_server_metrics_connection_count";
         let mut family = out.family(name, Gauge, "Open connections.");
         for (listener, count) in metrics.connections() {
             family.series(&[("listener", &listener), ("networkProcessor", "0")], count);
         }
-        let idle = metrics.idle_ratio(runtime);
+        let (idle, idle_ns) = metrics.idle(runtime);
         for name in [
             "kafka_network_socketserver_networkprocessoravgidle_percent",
             "kafka_network_socketserver_networkprocessoravgidlepercent",
@@ -112,28 +85,11 @@ impl Scrape<'_> {
         ] {
             out.single(name, Gauge, "Share of idle time of the workers since the last scrape, 0 to 1.", idle);
         }
+        let name = "kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_total";
+        out.single(name, Counter, "Nanoseconds that a worker was idle, on the average of all.", idle_ns);
         let recovery = self.services.replicas.recovery().progress();
         out.single("ottla_recovery_logs", Gauge, "Logs that recovery looks at after a crash.", recovery.total);
         out.single("ottla_recovery_logs_done", Gauge, "Logs that recovery has looked at.", recovery.done);
-    }
-
-    fn raft(&self, out: &mut Exposition, quorum: &QuorumDescription) {
-        let node_id = self.services.settings.node_id;
-        let state = if self.is_controller { "leader" } else { "follower" };
-        let name = "kafka_server_raftmetrics_current_state";
-        out.family(name, Gauge, "This node's part in the quorum.").series(&[("current_state", state)], 1);
-        let gauges = [
-            ("current_leader", "Node that leads the quorum, -1 if none does.", i64::from(quorum.leader_id)),
-            ("current_epoch", "Leader epoch of the quorum.", i64::from(quorum.leader_epoch)),
-            ("high_watermark", "Offset up to which the metadata log is committed, exclusive.", quorum.high_watermark),
-        ];
-        for (name, help, value) in gauges {
-            out.single(&format!("kafka_server_raftmetrics_{name}"), Gauge, help, value);
-        }
-        if let Some(member) = quorum.voters.iter().find(|member| member.node_id == node_id) {
-            let name = "kafka_server_raftmetrics_log_end_offset";
-            out.single(name, Gauge, "End of this node's metadata log, exclusive.", member.log_end_offset);
-        }
     }
 
     fn log_dirs(&self, out: &mut Exposition) {
@@ -175,6 +131,11 @@ impl Scrape<'_> {
         for (name, help, value) in gauges {
             out.single(&controller(name), Gauge, help, value);
         }
+        for name in ["uncleanleaderelections", "uncleanleaderelectionspersec"] {
+            let name = format!("kafka_controller_controllerstats_{name}_total");
+            let help = "Leaders that were not in sync: a broker that is the only one never has such a choice.";
+            out.single(&name, Counter, help, 0);
+        }
         out.single("kafka_brokers", Gauge, "Brokers that serve.", brokers);
         let mut family = out.family("kafka_broker_info", Gauge, "Where brokers are.");
         for broker in self.image.brokers().values().filter(|broker| !broker.fenced) {
@@ -185,30 +146,10 @@ impl Scrape<'_> {
         }
     }
 
-    fn traffic(&self, out: &mut Exposition) {
-        let mut by_topic: BTreeMap<&str, Totals> = BTreeMap::new();
-        for partition in &self.partitions {
-            *by_topic.entry(&partition.name().topic).or_default() += partition.traffic().totals();
-        }
-        let mut all = self.services.replicas.deleted_traffic();
-        by_topic.values().for_each(|totals| all += *totals);
-        for (name, help, number) in TRAFFIC {
-            let family = format!("kafka_server_brokertopicmetrics_{name}_total");
-            let detailed = out.reserve(by_topic.len());
-            let mut family = out.family(&family, Counter, help);
-            family.series(&[], number(&all));
-            for (topic, totals) in by_topic.iter().filter(|_| detailed) {
-                family.series(&[("topic", topic)], number(totals));
-            }
-            // Strimzi's newer reporter keeps the bean's whole name.
-            let alias = format!("kafka_server_brokertopicmetrics_{name}persec_total");
-            out.single(&alias, Counter, help, number(&all));
-        }
-    }
-
     /// What this broker holds.
     fn replicas(&self, out: &mut Exposition) {
-        let states: Vec<_> = self.partitions.iter().map(|partition| (*partition, self.health(partition))).collect();
+        let health = |partition: &Partition| Health::of(self.services, self.image, partition);
+        let states: Vec<_> = self.partitions.iter().map(|partition| (*partition, health(partition))).collect();
         let is_leader = |partition: &Partition| partition.check_leader().is_ok();
         let leaders = states.iter().filter(|(partition, _)| is_leader(partition)).count();
         let count = |holds: fn(&Health) -> bool| states.iter().filter(|(_, health)| holds(health)).count();
@@ -228,18 +169,19 @@ impl Scrape<'_> {
         for (name, help, value) in gauges {
             out.single(&format!("kafka_server_replicamanager_{name}"), Gauge, help, value);
         }
-        type OfHealth = fn(&Health) -> bool;
-        let of_partitions: [(&str, &str, OfHealth); 3] = [
-            ("underminisr", "Whether the partition is below min.insync.replicas.", |health| health.under_min_isr),
-            ("atminisr", "Whether the partition is at min.insync.replicas.", |health| health.at_min_isr),
-            ("underreplicated", "Whether a replica is not in sync.", |health| health.under_replicated),
+        type OfHealth = fn(&Health) -> usize;
+        let of_partitions: [(&str, &str, OfHealth); 4] = [
+            ("underminisr", "Whether the partition is below min.insync.replicas.", |h| h.under_min_isr.into()),
+            ("atminisr", "Whether the partition is at min.insync.replicas.", |h| h.at_min_isr.into()),
+            ("underreplicated", "Whether a replica is not in sync.", |h| h.under_replicated.into()),
+            ("replicascount", "Replicas that the partition has, as its leader knows.", |h| h.replicas),
         ];
-        for (name, help, holds) in of_partitions {
+        for (name, help, value) in of_partitions {
             if out.reserve(states.len()) {
                 let name = format!("kafka_cluster_partition_{name}");
                 let mut family = out.family(&name, Gauge, help);
                 for (partition, health) in &states {
-                    family.series(&self.labels_of(partition), u8::from(holds(health)));
+                    family.series(&self.labels_of(partition), value(health));
                 }
             }
         }
@@ -260,25 +202,6 @@ impl Scrape<'_> {
     fn label(&self, index: i32) -> &str {
         // A replica whose topic the image does not have is about to go.
         usize::try_from(index).ok().and_then(|index| self.labels.get(index)).map_or("", String::as_str)
-    }
-
-    /// Leaders know who is in sync (`Partition.isUnderMinIsr`); others say nothing.
-    fn health(&self, partition: &Partition) -> Health {
-        let topic = self.image.topics().by_id(partition.log().topic_id());
-        let state = topic.and_then(|topic| Some((topic, topic.partition(partition.name().partition)?)));
-        let Some((topic, state)) = state.filter(|_| partition.check_leader().is_ok()) else { return Health::default() };
-        let needed = self.min_in_sync_replicas(topic, state);
-        Health {
-            under_replicated: state.isr().len() < state.replicas().len(),
-            under_min_isr: state.isr().len() < needed,
-            at_min_isr: state.isr().len() == needed,
-        }
-    }
-
-    /// More than there are replicas are not asked for (`Partition.effectiveMinIsr`).
-    fn min_in_sync_replicas(&self, topic: &TopicImage, state: &PartitionImage) -> usize {
-        let values = TopicValues::new(&self.services.settings, self.image, Arc::clone(topic.name()));
-        values.min_in_sync_replicas().min(state.replicas().len())
     }
 
     /// What kafka_exporter tells of every topic.

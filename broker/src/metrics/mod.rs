@@ -1,11 +1,17 @@
 //! What is counted while the broker serves, and what a scrape makes of it. Counting is a relaxed addition to a number that
 //! other workers rarely touch; everything else is looked up when somebody asks.
 
-mod counter;
+mod cleaner;
+mod distribution;
 mod exposition;
 mod families;
 mod groups;
+mod partition_health;
 mod process;
+mod quorum;
+mod request_families;
+mod requests;
+mod topic_traffic;
 mod traffic;
 
 use std::sync::Arc;
@@ -17,17 +23,19 @@ use std::time::Duration;
 use tokio::runtime::RuntimeMetrics;
 use tokio::time::Instant;
 
-pub use counter::Counters;
+pub use cleaner::CleanerMetrics;
 pub use families::scrape;
+pub use partition_health::Health;
+use quorum::QuorumMetrics;
+pub use requests::RequestMetrics;
 pub use traffic::{Totals, Traffic};
-
-/// Counters for API keys up to this one; Kafka's highest is below it.
-const API_KEYS: usize = 128;
 
 /// What a broker counts beside its partitions' own traffic.
 #[derive(Debug)]
 pub struct Metrics {
-    requests: Counters<API_KEYS>,
+    pub requests: RequestMetrics,
+    pub cleaner: Arc<CleanerMetrics>,
+    quorum: QuorumMetrics,
     /// Open connections by listener.
     connections: Mutex<Vec<(Arc<str>, Arc<AtomicUsize>)>>,
     started: Instant,
@@ -40,26 +48,19 @@ struct Workers {
     looked: Duration,
     busy: Duration,
     idle_ratio: Option<f64>,
+    idle_ns: u64,
 }
 
 impl Metrics {
     pub fn new() -> Self {
         Self {
-            requests: Counters::default(),
+            requests: RequestMetrics::new(),
+            cleaner: Arc::default(),
+            quorum: QuorumMetrics::default(),
             connections: Mutex::default(),
             started: Instant::now(),
             workers: Mutex::default(),
         }
-    }
-
-    /// Counts a request.
-    pub fn request(&self, api_key: i16) {
-        self.requests.add(usize::try_from(api_key).unwrap_or(API_KEYS), 1);
-    }
-
-    /// Requests so far with that API key.
-    pub fn requests(&self, api_key: i16) -> u64 {
-        self.requests.get(usize::try_from(api_key).unwrap_or(API_KEYS))
     }
 
     /// Shows `count`, the open connections of a listener; whoever accepts them keeps it up.
@@ -74,23 +75,33 @@ impl Metrics {
         connections.iter().map(|(name, count)| (Arc::clone(name), count.load(Ordering::Relaxed))).collect()
     }
 
-    /// The share of their time, 0 to 1, that the runtime's workers had nothing to do since the last look, or since the start.
-    fn idle_ratio(&self, runtime: &RuntimeMetrics) -> f64 {
-        let busy =
-            (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum::<Duration>();
+    /// The share of their time, 0 to 1, that the runtime's workers had nothing to do since the last look, or since the start; and
+    /// for how many nanoseconds since the start, on the average.
+    fn idle(&self, runtime: &RuntimeMetrics) -> (f64, u64) {
+        let count = u32::try_from(runtime.num_workers()).unwrap_or(1).max(1);
+        let busy = (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum();
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.started.elapsed();
-        let span = now.saturating_sub(workers.looked) * u32::try_from(runtime.num_workers()).unwrap_or(1);
+        workers.look(self.started.elapsed(), busy, count)
+    }
+}
+
+impl Workers {
+    /// At `now` since the start, `count` workers have been busy for `busy` together.
+    fn look(&mut self, now: Duration, busy: Duration, count: u32) -> (f64, u64) {
+        let idle = u64::try_from(now.saturating_sub(busy / count).as_nanos()).unwrap_or(u64::MAX);
+        // A worker's time is told when its turn ends, and may come late.
+        self.idle_ns = self.idle_ns.max(idle);
+        let span = now.saturating_sub(self.looked) * count;
         // Two looks in a row would divide by nearly nothing.
         if span < Duration::from_millis(1)
-            && let Some(ratio) = workers.idle_ratio
+            && let Some(ratio) = self.idle_ratio
         {
-            return ratio;
+            return (ratio, self.idle_ns);
         }
-        let busy_now = busy.saturating_sub(workers.busy);
+        let busy_now = busy.saturating_sub(self.busy);
         let ratio = (1.0 - busy_now.as_secs_f64() / span.as_secs_f64().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
-        *workers = Workers { looked: now, busy, idle_ratio: Some(ratio) };
-        ratio
+        *self = Self { looked: now, busy, idle_ratio: Some(ratio), idle_ns: self.idle_ns };
+        (ratio, self.idle_ns)
     }
 }
 
@@ -105,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_counted_by_key() {
-        let metrics = Metrics::new();
-        for key in [0, 0, 18, i16::MAX, -1] {
-            metrics.request(key);
-        }
-        assert_eq!((metrics.requests(0), metrics.requests(18), metrics.requests(1)), (2, 1, 0));
+    fn idle_time_only_grows() {
+        let (mut workers, seconds) = (Workers::default(), Duration::from_secs);
+        assert_eq!(workers.look(seconds(10), seconds(5), 2), (0.75, 7_500_000_000));
+        assert_eq!(workers.look(seconds(20), seconds(5), 2), (1.0, 17_500_000_000));
+        assert_eq!(workers.look(seconds(20), seconds(5), 2), (1.0, 17_500_000_000));
+        assert_eq!(workers.look(seconds(21), seconds(15), 2), (0.0, 17_500_000_000), "told late");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the probes of an orchestrator are told.
 
 use super::http::Response;
-use crate::replica::RecoveryProgress;
+use crate::metrics::Health;
+use crate::replica::{Partition, RecoveryProgress};
 use crate::services::Services;
 
 /// Whether every log is whole.
@@ -23,15 +24,22 @@ fn started(is_joined: bool, was_clean: bool, recovery: RecoveryProgress) -> Resp
     }
 }
 
-/// Whether clients are served.
+/// Whether clients are served. Looks at every partition: not for a thread that serves clients.
 pub(super) fn readiness(services: &Services) -> Response {
     let image = services.metadata.image();
     let broker = image.broker(services.settings.node_id);
+    let table = services.replicas.table();
+    let count =
+        |is_hurt: &dyn Fn(&Partition) -> bool| table.partitions().filter(|partition| is_hurt(partition)).count();
+    let offline = count(&|partition| partition.log().log_dir().is_offline());
+    let below = count(&|partition| Health::of(services, &image, partition).under_min_isr);
     ready(&[
         (services.broker_epoch() < 0, "joining the cluster"),
         (broker.is_none_or(|broker| broker.fenced), "fenced by the controller"),
         (broker.is_some_and(|broker| broker.in_controlled_shutdown), "stopping"),
         (services.replicas.log_dirs().online().next().is_none(), "every log directory has failed"),
+        (offline > 0, &format!("{offline} partitions lie in log directories that have failed")),
+        (below > 0, &format!("{below} partitions led here are below min.insync.replicas")),
     ])
 }
 

@@ -4,7 +4,7 @@
 //! /metrics    Prometheus' text format
 //! /livez      200 while the process turns
 //! /startupz   200 when every log is whole; before that 503 with how many are
-//! /readyz     200 while clients are served; else 503 with the reason
+//! /readyz     200 while clients are served, every partition's log is there and led ones have replicas enough; else 503 with the reason
 //! ```
 //! After a crash liveness stays green: whoever restarted a broker that is busy recovering would let it begin anew.
 
@@ -135,24 +135,26 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Option<Result<Request, 
 
 async fn respond(request: &Request, services: &Arc<Services>) -> Response {
     let response = match request.path.as_str() {
-        "/metrics" => metrics_response(services).await,
+        "/metrics" => {
+            let runtime = tokio::runtime::Handle::current().metrics();
+            aside(services, move |services| Response::metrics(metrics::scrape(services, &runtime))).await
+        }
         "/livez" => Response::text(200, "ok\n"),
         "/startupz" => health::startup(services),
-        "/readyz" => health::readiness(services),
+        "/readyz" => aside(services, health::readiness).await,
         _ => Response::text(404, "/metrics /livez /startupz /readyz\n"),
     };
     if request.head_only { response.without_body() } else { response }
 }
 
 /// Off the runtime's workers: there may be thousands of partitions.
-async fn metrics_response(services: &Arc<Services>) -> Response {
+async fn aside(services: &Arc<Services>, look: impl FnOnce(&Services) -> Response + Send + 'static) -> Response {
     let services = Arc::clone(services);
-    let runtime = tokio::runtime::Handle::current().metrics();
-    match tokio::task::spawn_blocking(move || metrics::scrape(&services, &runtime)).await {
-        Ok(text) => Response::metrics(text),
+    match tokio::task::spawn_blocking(move || look(&services)).await {
+        Ok(response) => response,
         Err(error) => {
-            tracing::error!(%error, "a scrape failed");
-            Response::text(500, "the scrape failed\n")
+            tracing::error!(%error, "a look at the broker failed");
+            Response::text(500, "the broker cannot tell\n")
         }
     }
 }

@@ -13,11 +13,13 @@ use super::throttle::Throttle;
 use super::{Partition, ReplicaManager};
 use crate::clock::Clock;
 use crate::config::CleanerSettings;
+use crate::metrics::CleanerMetrics;
 
 /// The cleaner of a broker, shared by its threads.
 pub struct LogCleaner {
     replicas: Arc<ReplicaManager>,
     clock: Clock,
+    metrics: Arc<CleanerMetrics>,
     state: Mutex<State>,
     throttle: Mutex<Throttle>,
 }
@@ -36,8 +38,8 @@ struct State {
 pub(super) type Wait<'a> = &'a dyn Fn(Duration) -> bool;
 
 impl LogCleaner {
-    pub fn new(replicas: Arc<ReplicaManager>, clock: Clock) -> Self {
-        Self { replicas, clock, state: Mutex::default(), throttle: Mutex::default() }
+    pub fn new(replicas: Arc<ReplicaManager>, clock: Clock, metrics: Arc<CleanerMetrics>) -> Self {
+        Self { replicas, clock, metrics, state: Mutex::default(), throttle: Mutex::default() }
     }
 
     /// Cleans the dirtiest log that is due, then lets old segments of compacted logs go. True if a log was cleaned, so that
@@ -59,15 +61,19 @@ impl LogCleaner {
     fn grab_dirtiest(&self) -> Option<(Arc<Partition>, Cleanable)> {
         let now_ms = self.clock.now_ms();
         let mut dirtiest: Option<(Arc<Partition>, Cleanable)> = None;
+        let mut delay_ms = 0;
         for partition in self.compacted() {
             let cleanable = match self.cleanable(&partition, now_ms) {
                 Some(cleanable) => cleanable,
                 None => continue,
             };
+            delay_ms = cleanable.delay_ms.max(delay_ms);
             if dirtiest.as_ref().is_none_or(|(_, other)| other.ratio() < cleanable.ratio()) {
                 dirtiest = Some((partition, cleanable));
             }
         }
+        let ratio = dirtiest.as_ref().map_or(0.0, |(_, cleanable)| cleanable.ratio());
+        self.metrics.looked(ratio, Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0)));
         let is_free = |(partition, _): &(Arc<Partition>, Cleanable)| self.lock().in_progress.insert(key(partition));
         dirtiest.filter(is_free)
     }
@@ -77,6 +83,7 @@ impl LogCleaner {
         let table = self.replicas.table();
         let mut state = self.lock();
         state.uncleanable.retain(|(topic_id, _)| table.by_id(*topic_id).is_some());
+        self.metrics.show_uncleanable(state.uncleanable.iter().copied().collect());
         let is_wanted = |partition: &&Arc<Partition>| {
             let (log, key) = (partition.log(), key(partition));
             log.config().compact
@@ -105,6 +112,7 @@ impl LogCleaner {
         match clean(&partition.log(), cleanable, &settings.options, self.clock.now_ms(), &pace) {
             Ok(stats) => {
                 report(partition, &stats, started.elapsed());
+                self.metrics.cleaned(&stats, started.elapsed());
                 true
             }
             Err(error) => {

@@ -17,6 +17,7 @@ use protocol::messages::ApiKey;
 use protocol::request::{DecodeError, RequestPrefix, parse_head};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::limits::Place;
 use super::reader::{Reader, SIZE_FIELD};
@@ -48,7 +49,16 @@ pub(super) enum Closed {
 /// An answer in its place in the row.
 enum Pending {
     Ready(Output),
-    Waiting(BoxFuture<'static, Option<Output>>),
+    Waiting(Waiting),
+}
+
+/// A request that waits for something.
+struct Waiting {
+    answer: BoxFuture<'static, Option<Output>>,
+    api_key: i16,
+    began: Instant,
+    /// When the handler was done with what could be done at once.
+    handled: Instant,
 }
 
 pub(super) struct Connection {
@@ -120,8 +130,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 answer = head(&mut self.pending), if !self.pending.is_empty() => {
-                    self.pending.pop_front();
-                    self.output.append(answer.ok_or(Closed::Asked)?);
+                    self.settle(answer)?;
                     self.take_settled()?;
                 }
                 read = self.reader.read(&self.stream, &self.settings, &mut self.output),
@@ -139,9 +148,11 @@ impl Connection {
     /// Runs every whole frame in the buffer that may be run now.
     fn take_frames(&mut self) -> Result<(), Closed> {
         let _hold = FlushHold::begin();
+        let mut now = Instant::now();
         while self.closing.is_none() && self.pending.len() < MAX_PENDING && self.may_begin() {
             let Some(frame) = self.reader.take_frame(&self.settings.frames)? else { break };
-            self.handle(frame)?;
+            // One ends when the next begins, so that the clock is read once for each.
+            now = self.handle(frame, now)?;
         }
         self.reader.release();
         Ok(())
@@ -152,15 +163,15 @@ impl Connection {
         self.pending.is_empty() || (self.only_produce && next_is_produce(self.reader.input()))
     }
 
-    fn handle(&mut self, frame: Bytes) -> Result<(), Closed> {
+    /// Runs one request that `began` now; returns when it was handled.
+    fn handle(&mut self, frame: Bytes, began: Instant) -> Result<Instant, Closed> {
         let request = parse_head(frame)?;
-        self.services.metrics.request(request.api_key);
-        let is_produce = request.api_key == ApiKey::Produce as i16;
+        let api_key = request.api_key;
         let context = RequestContext {
             services: Arc::clone(&self.services),
             listener: Arc::clone(&self.listener),
             client_host: self.peer.ip(),
-            api_key: request.api_key,
+            api_key,
             api_version: request.api_version,
             correlation_id: request.correlation_id,
             client_id: request.client_id,
@@ -171,16 +182,45 @@ impl Connection {
         let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             handlers::dispatch(context, request.body, output)
         }));
-        match handled.map_err(|_| Closed::Panicked)?? {
-            Handled::Answered if in_turn => {}
-            Handled::Answered => self.pending.push_back(Pending::Ready(later)),
+        let handled = handled.map_err(|_| Closed::Panicked)??;
+        let errors = output.take_errors();
+        self.count_errors(api_key, errors);
+        let now = Instant::now();
+        match handled {
+            Handled::Answered => {
+                self.services.metrics.requests.answered(api_key, now - began);
+                if !in_turn {
+                    self.pending.push_back(Pending::Ready(later));
+                }
+            }
             Handled::Later(answer) => {
-                self.only_produce = is_produce && (in_turn || self.only_produce);
+                self.only_produce = api_key == ApiKey::Produce as i16 && (in_turn || self.only_produce);
                 let guarded = std::panic::AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or(None));
-                self.pending.push_back(Pending::Waiting(guarded.boxed()));
+                self.pending.push_back(Pending::Waiting(Waiting {
+                    answer: guarded.boxed(),
+                    api_key,
+                    began,
+                    handled: now,
+                }));
             }
             Handled::Close => return Err(Closed::Asked),
         }
+        Ok(now)
+    }
+
+    fn count_errors(&self, api_key: i16, errors: Vec<i16>) {
+        errors.into_iter().for_each(|code| self.services.metrics.requests.failed(api_key, code));
+    }
+
+    /// Takes the first answer in the row, which has come.
+    fn settle(&mut self, answer: Option<Output>) -> Result<(), Closed> {
+        let mut answer = answer.ok_or(Closed::Asked)?;
+        if let Some(Pending::Waiting(waiting)) = self.pending.pop_front() {
+            let local = waiting.handled - waiting.began;
+            self.services.metrics.requests.waited(waiting.api_key, local, waiting.handled.elapsed());
+            self.count_errors(waiting.api_key, answer.take_errors());
+        }
+        self.output.append(answer);
         Ok(())
     }
 
@@ -188,10 +228,9 @@ impl Connection {
     fn take_settled(&mut self) -> Result<(), Closed> {
         loop {
             self.take_ready();
-            let Some(Pending::Waiting(answer)) = self.pending.front_mut() else { return Ok(()) };
-            let Some(answer) = answer.now_or_never() else { return Ok(()) };
-            self.pending.pop_front();
-            self.output.append(answer.ok_or(Closed::Asked)?);
+            let Some(Pending::Waiting(waiting)) = self.pending.front_mut() else { return Ok(()) };
+            let Some(answer) = (&mut waiting.answer).now_or_never() else { return Ok(()) };
+            self.settle(answer)?;
         }
     }
 
@@ -212,7 +251,7 @@ impl Connection {
 /// Waits for the first answer in the row. Cancel safe: it keeps its place.
 async fn head(pending: &mut VecDeque<Pending>) -> Option<Output> {
     match pending.front_mut() {
-        Some(Pending::Waiting(answer)) => answer.await,
+        Some(Pending::Waiting(waiting)) => (&mut waiting.answer).await,
         _ => std::future::pending().await,
     }
 }

@@ -45,12 +45,24 @@ pub struct Output {
     pieces: VecDeque<Piece>,
     /// What comes behind `pieces`.
     tail: BytesMut,
+    /// Error codes of the answers, until somebody has counted them.
+    errors: Vec<i16>,
 }
 
 impl Output {
     /// The end of the output, to append to.
     pub fn bytes(&mut self) -> &mut BytesMut {
         &mut self.tail
+    }
+
+    /// An answer has that error code.
+    pub fn put_error(&mut self, error_code: i16) {
+        self.errors.push(error_code);
+    }
+
+    /// Error codes of the answers that were put since the last call.
+    pub fn take_errors(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.errors)
     }
 
     /// Appends the bytes of `region`; a large one is not read before it is sent.

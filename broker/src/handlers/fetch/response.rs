@@ -11,7 +11,7 @@ use protocol::response::EncodeError;
 use storage::Region;
 
 use super::session::FetchedPartition;
-use crate::handlers::Answer;
+use crate::handlers::{Answer, ErrorCodes};
 use crate::replica::{PartitionRead, RemoteRead};
 use crate::server::Output;
 
@@ -143,6 +143,13 @@ impl FetchAnswer {
 
     fn records_size(&self) -> usize {
         self.topics.iter().flat_map(|topic| &topic.partitions).map(|(_, _, answer)| answer.size()).sum()
+    }
+}
+
+impl ErrorCodes for FetchAnswer {
+    fn for_each_error_code(&self, see: &mut dyn FnMut(i16)) {
+        see(self.error_code);
+        self.topics.iter().flat_map(|topic| &topic.partitions).for_each(|(_, _, answer)| see(answer.error_code));
     }
 }
 
