@@ -5,13 +5,13 @@ use std::path::Path;
 
 use integration::broker::{Broker, Setup};
 use integration::wait;
-use integration::wire::{Connection, Member, commit_request, group_id, join_request, text};
+use integration::wire::{Connection, Member, commit_request, fetch_request, group_id, join_request, text};
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::leave_group_request::MemberIdentity;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest, TopicName,
+    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 
 const NONE: i16 = 0;
@@ -130,7 +130,8 @@ fn every_request_of_a_fenced_static_member_is_refused() {
         .with_protocol_type(Some(text("consumer")))
         .with_protocol_name(Some(text("range")));
     assert_eq!(connection.send(&sync, 5).error_code, FENCED_INSTANCE_ID);
-    let commit = commit_request("g", &former, ("t", 0), &committed(1)).with_group_instance_id(instance());
+    let commit = commit_request("g", &former, ("t", 0), &committed(1));
+    let commit = OffsetCommitRequest { group_instance_id: instance(), ..commit };
     assert_eq!(connection.send(&commit, 9).topics[0].partitions[0].error_code, FENCED_INSTANCE_ID);
     let leave =
         LeaveGroupRequest::default().with_group_id(group_id("g")).with_members(vec![identity(&former, Some("one"))]);
@@ -203,11 +204,10 @@ fn an_offset_in_an_open_transaction_is_unstable_for_whoever_asks_for_stable_ones
     let mut connection = broker.connect();
     connection.await_coordinator("transactional");
     let fetch = |connection: &mut Connection, stable, named: bool| {
-        let topic = OffsetFetchRequestTopics::default().with_name(TopicName(text("t"))).with_partition_indexes(vec![0]);
-        let group = OffsetFetchRequestGroup::default()
-            .with_group_id(group_id("transactional"))
-            .with_topics(named.then(|| vec![topic]));
-        let request = OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(stable);
+        let topic = OffsetFetchRequestTopics { name: text("t"), partition_indexes: vec![0], ..Default::default() };
+        let topics = named.then(|| vec![topic]);
+        let group = OffsetFetchRequestGroup { group_id: text("transactional"), topics, ..Default::default() };
+        let request = OffsetFetchRequest { require_stable: stable, ..fetch_request(group) };
         let partition = connection.send(&request, 9).groups.remove(0).topics.remove(0).partitions.remove(0);
         (partition.error_code, partition.committed_offset)
     };

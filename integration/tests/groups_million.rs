@@ -6,6 +6,7 @@ use integration::broker::{Broker, Setup};
 use integration::wait;
 use integration::wire::{Connection, Member, commit_request, join_request};
 use protocol::messages::OffsetCommitRequest;
+use protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 
 const PARTITIONS: i32 = 1_000;
 const GROUPS: i32 = 1_000;
@@ -26,7 +27,11 @@ fn offset(group: i32, partition: i32) -> i64 {
 fn commit(number: i32) -> OffsetCommitRequest {
     let mut request = commit_request(&group(number), &Member::none(), ("topic", 0), &(0, 0, String::new()));
     let first = request.topics[0].partitions[0].clone();
-    let partition = |index| first.clone().with_partition_index(index).with_committed_offset(offset(number, index));
+    let partition = |partition_index| OffsetCommitRequestPartition {
+        partition_index,
+        committed_offset: offset(number, partition_index),
+        ..first.clone()
+    };
     request.topics[0].partitions = (0..PARTITIONS).map(partition).collect();
     request
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use integration::broker::{Broker, Setup};
 use integration::wait;
-use integration::wire::{Connection, Member, commit_request, group_id, join_request, text};
+use integration::wire::{Connection, Member, commit_request, fetch_request, group_id, join_request, text};
+use protocol::ids::Uuid;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::leave_group_request::MemberIdentity;
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::{
     DeleteGroupsRequest, DescribeConfigsRequest, DescribeGroupsRequest, FindCoordinatorRequest, LeaveGroupRequest,
-    ListGroupsRequest, MetadataRequest, OffsetDeleteRequest, SyncGroupRequest, TopicName,
+    ListGroupsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest, TopicName,
 };
 
 const NONE: i16 = 0;
@@ -28,6 +30,7 @@ const INVALID_REQUEST: i16 = 42;
 const NON_EMPTY_GROUP: i16 = 68;
 const GROUP_ID_NOT_FOUND: i16 = 69;
 const FENCED_INSTANCE_ID: i16 = 82;
+const UNKNOWN_TOPIC_ID: i16 = 100;
 const GROUP_MAX_SIZE_REACHED: i16 = 81;
 
 fn broker() -> Broker {
@@ -108,6 +111,20 @@ fn every_error_of_a_commit() {
     assert_eq!(connection.commit("new", &Member::none(), ("t", 0), &long), OFFSET_METADATA_TOO_LARGE);
     let longest = (1, 0, "ü".repeat(4096));
     assert_eq!(connection.commit("new", &Member::none(), ("t", 0), &longest), NONE, "Java counts no bytes");
+
+    let by_id = |topic_id| {
+        let mut request = commit_request("new", &Member::none(), ("", 0), &committed(7));
+        request.topics[0].topic_id = topic_id;
+        request
+    };
+    let id = connection.describe_topic("t").topic_id;
+    let answer = connection.send(&by_id(id), 10).topics.remove(0);
+    assert_eq!((answer.topic_id, answer.partitions[0].error_code), (id, NONE));
+    assert_eq!(connection.fetch_offsets("new", Some(("t", &[0]))), [("t".to_owned(), 0, committed(7))]);
+    for unknown in [Uuid::from_u128(7), Uuid::nil()] {
+        let answer = connection.send(&by_id(unknown), 10).topics.remove(0);
+        assert_eq!((answer.topic_id, answer.partitions[0].error_code), (unknown, UNKNOWN_TOPIC_ID));
+    }
 
     let member = connection.join_alone("joined", "all");
     assert_eq!(commit(&mut connection, "joined", &Member::none(), ("t", 0)), UNKNOWN_MEMBER_ID);
@@ -267,6 +284,42 @@ fn only_groups_have_coordinators() {
 }
 
 #[test]
+fn offsets_of_topics_by_id_are_those_of_the_topics_that_are_there() {
+    let broker = broker();
+    let mut connection = ready(&broker);
+    connection.create_topic("u", 1, &[]);
+    for (topic, offset) in [("t", 1), ("u", 2)] {
+        assert_eq!(connection.commit("g", &Member::none(), (topic, 0), &committed(offset)), NONE);
+    }
+    let (t, u) = (connection.describe_topic("t").topic_id, connection.describe_topic("u").topic_id);
+    let fetch = |connection: &mut Connection, ids: Option<&[Uuid]>| {
+        let topic = |topic_id: &Uuid| OffsetFetchRequestTopics {
+            topic_id: *topic_id,
+            partition_indexes: vec![0],
+            ..Default::default()
+        };
+        let topics = ids.map(|ids| ids.iter().map(topic).collect());
+        let group = OffsetFetchRequestGroup { group_id: text("g"), topics, ..Default::default() };
+        let answer = connection.send(&fetch_request(group), 10).groups.remove(0);
+        assert_eq!(answer.error_code, NONE);
+        let shown = |topic: &protocol::messages::offset_fetch_response::OffsetFetchResponseTopics| {
+            let partition = &topic.partitions[0];
+            (topic.topic_id, partition.error_code, partition.committed_offset)
+        };
+        let mut topics: Vec<_> = answer.topics.iter().map(shown).collect();
+        topics.sort_unstable_by_key(|(_, _, offset)| *offset);
+        topics
+    };
+    let none = Uuid::from_u128(7);
+    let asked = fetch(&mut connection, Some(&[none, t, u]));
+    assert_eq!(asked, [(none, UNKNOWN_TOPIC_ID, -1), (t, NONE, 1), (u, NONE, 2)]);
+    assert_eq!(fetch(&mut connection, None), [(t, NONE, 1), (u, NONE, 2)]);
+    assert_eq!(connection.delete_topic("u"), 0);
+    wait::until_true("the end of the topic", Duration::from_secs(60), || fetch(&mut connection, None).len() == 1);
+    assert_eq!(fetch(&mut connection, Some(&[u])), [(u, UNKNOWN_TOPIC_ID, -1)]);
+}
+
+#[test]
 fn offsets_expire_and_go_with_their_topic() {
     let broker =
         Setup::new().set("offsets.topic.num.partitions", 2).set("offsets.retention.check.interval.ms", 50).start();
@@ -274,7 +327,8 @@ fn offsets_expire_and_go_with_their_topic() {
     connection.create_topic("u", 1, &[]);
     assert_eq!(connection.commit("kept", &Member::none(), ("t", 0), &committed(1)), NONE);
     assert_eq!(connection.commit("kept", &Member::none(), ("u", 0), &committed(2)), NONE);
-    let short = commit_request("short", &Member::none(), ("t", 0), &committed(1)).with_retention_time_ms(1);
+    let short = commit_request("short", &Member::none(), ("t", 0), &committed(1));
+    let short = OffsetCommitRequest { retention_time_ms: 1, ..short };
     assert_eq!(connection.send(&short, 4).topics[0].partitions[0].error_code, NONE);
     wait::until_true("the end of the offset and its group", Duration::from_secs(60), || {
         let request = DescribeGroupsRequest::default().with_groups(vec![group_id("short")]);

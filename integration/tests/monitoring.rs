@@ -10,6 +10,7 @@ use integration::monitoring::{Scrape, address, exchange, get};
 use integration::wire::{Connection, FetchQuery, Member, commit_request};
 use integration::{records, wait, workspace};
 use protocol::messages::OffsetCommitRequest;
+use protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use protocol::record_batch::Codec;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -99,6 +100,7 @@ const GROUP_DASHBOARDS: &[&str] = &[
     "kafka_coordinator_group_groupmetadatamanager_numgroupsempty",
     "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance",
     "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance",
+    "kafka_coordinator_group_groupmetadatamanager_numgroupsdead",
     "kafka_server_group_coordinator_metrics_group_count",
     "kafka_server_group_coordinator_metrics_num_partitions",
 ];
@@ -183,6 +185,9 @@ fn members_offsets_and_lag_of_groups_are_told_also_after_a_restart() {
         .set("ottla.metrics.listener", "127.0.0.1:0")
         .set("offsets.topic.num.partitions", 2)
         .set("group.initial.rebalance.delay.ms", 0)
+        // No session ends during the test, however slow the machine.
+        .set("group.consumer.max.session.timeout.ms", 600_000)
+        .set("group.consumer.session.timeout.ms", 600_000)
         .start();
     let mut connection = broker.connect();
     connection.create_topic("orders", 2, &[]);
@@ -195,6 +200,7 @@ fn members_offsets_and_lag_of_groups_are_told_also_after_a_restart() {
         assert_eq!(connection.commit("billing", &member, ("orders", partition), &(offset, 0, String::new())), 0);
     }
     assert_eq!(connection.commit("idle", &Member::none(), ("orders", 1), &(4, 0, String::new())), 0);
+    connection.join_consumer("modern", "member", "orders");
     let told =
         |scrape: &Scrape, name: &str, labels: &str| scrape.value(&format!("kafka_consumergroup_{name}{{{labels}}}"));
     let look = |scrape: &Scrape| {
@@ -205,7 +211,18 @@ fn members_offsets_and_lag_of_groups_are_told_also_after_a_restart() {
         assert_eq!((two("current_offset"), two("lag")), ([13.0, 10.0], [7.0, 0.0]));
         let topic = "consumergroup=\"billing\",topic=\"orders\"";
         assert_eq!((told(scrape, "current_offset_sum", topic), told(scrape, "lag_sum", topic)), (23.0, 7.0));
-        assert_eq!(told(scrape, "lag_sum", "consumergroup=\"idle\",topic=\"orders\""), 6.0);
+        let idle = "consumergroup=\"idle\",topic=\"orders\"";
+        assert_eq!((told(scrape, "current_offset_sum", idle), told(scrape, "lag_sum", idle)), (4.0, 6.0));
+        // Where a group has committed other partitions of the topic only, kafka_exporter says -1.
+        let none = format!("{idle},partition=\"0\"");
+        assert_eq!((told(scrape, "current_offset", &none), told(scrape, "lag", &none)), (-1.0, -1.0));
+        assert_eq!(told(scrape, "members", "consumergroup=\"modern\""), 1.0);
+        let metrics = |name: &str| scrape.value(&format!("kafka_server_group_coordinator_metrics_{name}"));
+        let kinds = ["group_count{protocol=\"classic\"}", "group_count{protocol=\"consumer\"}"];
+        assert_eq!(kinds.map(metrics), [2.0, 1.0]);
+        let states = ["Empty", "Assigning", "Reconciling", "Stable", "Dead"];
+        let states = states.map(|state| metrics(&format!("consumer_group_count{{state=\"{state}\"}}")));
+        assert_eq!(states, [0.0, 0.0, 0.0, 1.0, 0.0]);
         let manager = |name: &str| scrape.value(&format!("kafka_coordinator_group_groupmetadatamanager_{name}"));
         assert_eq!(["numgroups", "numoffsets", "numgroupsstable", "numgroupsempty"].map(manager), [2.0, 3.0, 1.0, 1.0]);
         let partitions = "kafka_server_group_coordinator_metrics_num_partitions{state=\"active\"}";
@@ -218,11 +235,13 @@ fn members_offsets_and_lag_of_groups_are_told_also_after_a_restart() {
     }
     let metrics = |name: &str| scrape.value(&format!("kafka_server_group_coordinator_metrics_{name}"));
     assert_eq!(["offset_commit_count", "group_completed_rebalance_count"].map(metrics), [3.0, 1.0]);
+    assert!(metrics("consumer_group_rebalance_count") >= 1.0);
     broker.kill9();
     broker.restart();
     // Nobody has used the topic since, so that the scrape has to look for its end.
     broker.connect().await_coordinator("billing");
     broker.connect().await_coordinator("idle");
+    broker.connect().await_coordinator("modern");
     wait::until_true("recovery", LIMIT, || get(address(&broker), "/startupz").status == 200);
     look(&Scrape::of(address(&broker)));
 }
@@ -232,24 +251,24 @@ fn groups_beyond_the_limit_are_counted_and_not_told_one_by_one() {
     let broker = Setup::new()
         .set("ottla.metrics.listener", "127.0.0.1:0")
         .set("offsets.topic.num.partitions", 2)
-        .set("ottla.metrics.max.series", 80)
+        .set("ottla.metrics.max.series", 85)
         .start();
     let mut connection = broker.connect();
     connection.create_topic("t", 20, &[]);
-    connection.await_coordinator("g");
-    let offsets = |connection: &mut Connection, partitions| {
-        let request = commit_of("g", "t", partitions);
+    let offsets = |connection: &mut Connection, group: &str| {
+        connection.await_coordinator(group);
+        let request = commit_of(group, "t", 20);
         let answer = connection.send(&request, 9);
         assert!(answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0), "{answer:?}");
     };
-    offsets(&mut connection, 10);
+    offsets(&mut connection, "g");
     let manager = "kafka_coordinator_group_groupmetadatamanager_numoffsets";
     let few = Scrape::of(address(&broker));
-    assert!(few.has("kafka_consumergroup_lag") && few.value(manager) == 10.0);
-    offsets(&mut connection, 20);
+    assert!(few.has("kafka_consumergroup_lag") && few.value(manager) == 20.0);
+    offsets(&mut connection, "h");
     let many = Scrape::of(address(&broker));
     assert!(!many.has("kafka_consumergroup_lag") && many.has("kafka_consumergroup_members"));
-    assert_eq!(many.value(manager), 20.0);
+    assert_eq!(many.value(manager), 40.0);
     assert!(many.value("ottla_metrics_omitted_series") >= 80.0);
 }
 
@@ -257,7 +276,8 @@ fn groups_beyond_the_limit_are_counted_and_not_told_one_by_one() {
 fn commit_of(group: &str, topic: &str, partitions: i32) -> OffsetCommitRequest {
     let mut request = commit_request(group, &Member::none(), (topic, 0), &(0, 0, String::new()));
     let first = request.topics[0].partitions[0].clone();
-    request.topics[0].partitions = (0..partitions).map(|index| first.clone().with_partition_index(index)).collect();
+    let partition = |partition_index| OffsetCommitRequestPartition { partition_index, ..first.clone() };
+    request.topics[0].partitions = (0..partitions).map(partition).collect();
     request
 }
 

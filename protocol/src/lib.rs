@@ -21,6 +21,7 @@ pub mod coordinator_record;
 pub mod error_code;
 pub mod frame;
 pub mod ids;
+pub mod messages;
 pub mod metadata_record;
 pub mod record_batch;
 pub mod remote_log_record;
@@ -28,5 +29,4 @@ pub mod request;
 pub mod response;
 pub mod schema;
 
-pub use kafka_protocol::messages;
 pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange};

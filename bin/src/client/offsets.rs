@@ -19,8 +19,6 @@ const OFFSET_FETCH_VERSIONS: RangeInclusive<i16> = 8..=9;
 /// By topic name, as before.
 const OFFSET_COMMIT_VERSIONS: RangeInclusive<i16> = 5..=9;
 const OFFSET_DELETE_VERSIONS: RangeInclusive<i16> = 0..=0;
-/// The generation of who is no member.
-const NO_GENERATION: i32 = -1;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,8 +153,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn committed(&mut self, group: &str) -> Result<BTreeMap<Place, Committed>> {
-        let asked = OffsetFetchRequestGroup::default().with_group_id(group_id(group)).with_topics(None);
-        let request = OffsetFetchRequest::default().with_groups(vec![asked]);
+        let asked = OffsetFetchRequestGroup { group_id: text(group), topics: None, ..Default::default() };
+        let request = OffsetFetchRequest { groups: vec![asked], ..Default::default() };
         self.with_coordinator(group, |_, connection| {
             let response = connection.ask(&request, OFFSET_FETCH_VERSIONS)?;
             let found = response.groups.first().ok_or(ClientError::Malformed("no answer for the group"))?;
@@ -182,20 +180,15 @@ impl Client {
     /// The first partition's refusal, or [`ClientError`].
     pub(crate) fn commit_offsets(&mut self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<()> {
         let topics = by_topic(offsets.keys()).into_iter().map(|(topic, partitions)| {
-            let partition = |place: &&Place| {
-                OffsetCommitRequestPartition::default()
-                    .with_partition_index(place.partition)
-                    .with_committed_offset(offsets.get(*place).copied().unwrap_or_default())
-                    .with_committed_metadata(Some(text("")))
+            let partition = |place: &&Place| OffsetCommitRequestPartition {
+                partition_index: place.partition,
+                committed_offset: offsets.get(*place).copied().unwrap_or_default(),
+                ..Default::default()
             };
-            OffsetCommitRequestTopic::default()
-                .with_name(topic_name(topic))
-                .with_partitions(partitions.iter().map(partition).collect())
+            let partitions = partitions.iter().map(partition).collect();
+            OffsetCommitRequestTopic { name: text(topic), partitions, ..Default::default() }
         });
-        let request = OffsetCommitRequest::default()
-            .with_group_id(group_id(group))
-            .with_generation_id_or_member_epoch(NO_GENERATION)
-            .with_topics(topics.collect());
+        let request = OffsetCommitRequest { group_id: text(group), topics: topics.collect(), ..Default::default() };
         self.with_coordinator(group, |_, connection| {
             let response = connection.ask(&request, OFFSET_COMMIT_VERSIONS)?;
             let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);

@@ -1,6 +1,7 @@
 //! What a scrape is told of groups: counts of all, and each one where they are not too many. Looked at when somebody asks, one
 //! partition's lock at a time; only what happens is counted as it happens. Names: `GroupCoordinatorMetrics`.
 
+use protocol::coordinator_record::CoordinatorRecord;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +29,7 @@ pub(super) struct GroupCounters {
     offset_deletions: AtomicU64,
     offset_expirations: AtomicU64,
     completed_rebalances: AtomicU64,
+    consumer_rebalances: AtomicU64,
 }
 
 /// What has happened since the start, in numbers.
@@ -41,6 +43,8 @@ pub struct GroupTotals {
     pub offset_expirations: u64,
     /// Rebalances of classic groups that ended with an assignment.
     pub completed_rebalances: u64,
+    /// Rebalances of groups of the consumer protocol that began: their new epochs.
+    pub consumer_rebalances: u64,
 }
 
 impl GroupCounters {
@@ -60,6 +64,12 @@ impl GroupCounters {
         self.completed_rebalances.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn appended(&self, records: &[CoordinatorRecord]) {
+        let is_epoch =
+            |record: &&CoordinatorRecord| matches!(record, CoordinatorRecord::ConsumerGroupMetadata(_, Some(_)));
+        self.consumer_rebalances.fetch_add(records.iter().filter(is_epoch).count() as u64, Ordering::Relaxed);
+    }
+
     fn totals(&self) -> GroupTotals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         GroupTotals {
@@ -67,6 +77,7 @@ impl GroupCounters {
             offset_deletions: read(&self.offset_deletions),
             offset_expirations: read(&self.offset_expirations),
             completed_rebalances: read(&self.completed_rebalances),
+            consumer_rebalances: read(&self.consumer_rebalances),
         }
     }
 }

@@ -9,11 +9,11 @@
 //! ```
 //!
 //! - [`classic`], [`consumer`]: the state machines of one group's members, by the protocol that they speak; `offsets`: what it has
-//!   committed; `shard`, `consumer_shard`: the groups of one partition of `__consumer_offsets`. Pure: (state, event, now) → effects,
+//!   committed; `shard`, `consumer_shard`, `offset_shard`: the groups of one partition of `__consumer_offsets`. Pure: (state, event, now) → effects,
 //!   which are records, answers and timers.
 //! - `slot`: the partition; appends the records of an event under the same lock, so that their order is that of the events.
 //! - `worker`: the one task beside the connections; `loader`: reads a partition when this broker becomes its leader.
-//! - `requests`: what handlers call.
+//! - `requests`, `consumer_requests`, `offset_requests`: what handlers call.
 //!
 //! # Invariants
 //! - An answer is given when every record that it rests on is committed; so are the reads of offsets and groups.
@@ -33,6 +33,8 @@ mod effects;
 mod error;
 mod loader;
 mod members;
+mod offset_requests;
+mod offset_shard;
 mod offsets;
 mod requests;
 mod shard;
@@ -42,12 +44,16 @@ mod topic;
 mod transactions;
 mod worker;
 
+#[cfg(test)]
+mod loading_tests;
+
 pub use census::{Census, CountedGroup, GroupTotals};
 pub use effects::{Answer, JoinAnswer, JoinedMember, SyncAnswer};
 pub use error::GroupError;
+pub use offset_requests::{FetchedOffset, OffsetPlace, OffsetReader};
+pub use offset_shard::{Commit, OffsetCommit};
 pub use offsets::CommittedOffset;
-pub use requests::{DescribedGroup, DescribedMember, FetchedOffset, GroupFilter, ListedGroup, OffsetReader};
-pub use shard::{Commit, OffsetCommit};
+pub use requests::{DescribedGroup, DescribedMember, GroupFilter, ListedGroup};
 pub use topic::{OFFSETS_TOPIC, new_topic, partition_for};
 
 use arc_swap::{ArcSwap, Guard};
@@ -219,6 +225,7 @@ impl GroupCoordinator {
             match (slot.append(&records, self.config.topic.codec, now_ms), then) {
                 (Ok(end_offset), then) => {
                     state.end_offset = end_offset;
+                    self.counters.appended(&records);
                     self.appended(slot, state, group, &records, then)?;
                 }
                 (Err(error), None | Some(Then::Downgraded { .. })) => return Err(error),

@@ -2,6 +2,7 @@
 
 use protocol::StrBytes;
 use protocol::coordinator_record::{CoordinatorRecord, OffsetCommitKey, OffsetCommitValue};
+use protocol::ids::Uuid;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct CommittedOffset {
     pub leader_epoch: i32,
     /// ms since the epoch.
     pub commit_timestamp_ms: i64,
+    /// Of the topic; nil if it is not known.
+    topic_id: Uuid,
     rare: Option<Box<Rare>>,
 }
 
@@ -35,6 +38,7 @@ impl CommittedOffset {
             offset: value.offset,
             leader_epoch: value.leader_epoch,
             commit_timestamp_ms: value.commit_timestamp,
+            topic_id: value.topic_id,
             rare: is_rare.then(|| Box::new(rare())),
         }
     }
@@ -42,6 +46,12 @@ impl CommittedOffset {
     /// What the client keeps beside it.
     pub(super) fn metadata(&self) -> &str {
         self.rare.as_ref().map_or("", |rare| &rare.metadata)
+    }
+
+    /// Whether it was committed for the topic of that id, and not for an earlier one of the same name; where either id is nil, names
+    /// alone say which topic it is (`isMismatchedTopicId`).
+    pub(super) fn is_of(&self, topic_id: Uuid) -> bool {
+        self.topic_id.is_nil() || topic_id.is_nil() || self.topic_id == topic_id
     }
 
     /// Whether it has outlived its retention, which begins at `since_ms`; one with a time of its own goes by that.
@@ -141,7 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_of_an_earlier_topic_of_that_name_is_none_of_the_present_one() {
+        let id = Uuid::from_u128;
+        let committed = |topic_id| CommittedOffset::from_record(&OffsetCommitValue { topic_id, ..Default::default() });
+        assert!(committed(id(1)).is_of(id(1)));
+        assert!(!committed(id(1)).is_of(id(2)));
+        assert!(committed(id(1)).is_of(Uuid::nil()), "asked for by name");
+        assert!(committed(Uuid::nil()).is_of(id(2)), "committed by name, by a broker that noted no id");
+    }
+
+    #[test]
     fn an_offset_is_small() {
-        assert!(size_of::<((Arc<str>, i32), CommittedOffset)>() <= 56, "a million of them fit into 200 MiB");
+        assert!(size_of::<((Arc<str>, i32), CommittedOffset)>() <= 72, "a million of them fit into 200 MiB");
     }
 }

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use protocol::StrBytes;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::classic::{Caller, ClassicGroup, GroupState, Join, Leaving, Left, Sync};
 use super::effects::{Answer, Effects, JoinAnswer, SyncAnswer, Ticket};
-use super::members::{Group, Members};
-use super::shard::{Commit, Shard};
+use super::members::Group;
+use super::shard::Shard;
 use super::slot::Slot;
 use super::{GroupCoordinator, GroupError};
 
@@ -51,29 +50,6 @@ pub struct DescribedMember {
     /// Of a stable group.
     pub metadata: Bytes,
     pub assignment: Bytes,
-}
-
-/// An offset as it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchedOffset {
-    Committed {
-        offset: i64,
-        leader_epoch: i32,
-        metadata: Box<str>,
-    },
-    /// Nothing is committed.
-    None,
-    /// A transaction that is not over has committed one.
-    Unstable,
-}
-
-/// Who reads offsets.
-#[derive(Clone, Copy, Debug)]
-pub struct OffsetReader<'a> {
-    /// `None` for somebody who does not say.
-    pub member_id: Option<&'a str>,
-    /// −1 for none.
-    pub epoch: i32,
 }
 
 /// What an event gave, and what has to be committed before anybody may know.
@@ -171,78 +147,6 @@ impl GroupCoordinator {
         self.committed_value(outcome).await
     }
 
-    /// Offsets are committed.
-    ///
-    /// # Errors
-    /// The caller may not commit, or the offsets could not be stored.
-    pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), GroupError> {
-        self.check_active()?;
-        let outcome = {
-            let topics = self.topics();
-            self.event(commit.group, |shard| Ok(((), shard.commit(commit, self.context(&topics))?)))?
-        };
-        self.counters.committed(commit.offsets.len());
-        self.committed_value(outcome).await
-    }
-
-    /// Reads committed offsets of those partitions; nothing is committed in a group that does not exist.
-    ///
-    /// # Errors
-    /// The reader is no member of this epoch, or whatever keeps the coordinator from serving.
-    pub async fn fetch_offsets(
-        &self,
-        group: &str,
-        reader: OffsetReader<'_>,
-        partitions: &[(StrBytes, i32)],
-        require_stable: bool,
-    ) -> Result<Vec<FetchedOffset>, GroupError> {
-        let read = |shard: &mut Shard| -> Result<Vec<FetchedOffset>, GroupError> {
-            shard.check_fetch(group, reader)?;
-            let fetch = |(topic, partition): &(StrBytes, i32)| fetch(shard, group, topic, *partition, require_stable);
-            Ok(partitions.iter().map(fetch).collect())
-        };
-        self.read(group, read).await?
-    }
-
-    /// Reads all committed offsets of a group, in the order of topics and partitions.
-    ///
-    /// # Errors
-    /// As [`GroupCoordinator::fetch_offsets`].
-    pub async fn fetch_all_offsets(
-        &self,
-        group: &str,
-        reader: OffsetReader<'_>,
-        require_stable: bool,
-    ) -> Result<Vec<(Arc<str>, i32, FetchedOffset)>, GroupError> {
-        let read = |shard: &mut Shard| {
-            shard.check_fetch(group, reader)?;
-            let all = shard.group(group).into_iter().flat_map(|group| group.offsets.iter());
-            let fetched = all.map(|(topic, partition, _)| {
-                (Arc::clone(topic), partition, fetch(shard, group, topic, partition, require_stable))
-            });
-            Ok(fetched.collect::<Vec<_>>())
-        };
-        self.read(group, read).await?
-    }
-
-    /// Deletes committed offsets, but for topics that members subscribe to, which are returned.
-    ///
-    /// # Errors
-    /// There is no such group, it has members that are not consumers, or the deletion could not be stored.
-    pub async fn delete_offsets(
-        &self,
-        group: &str,
-        partitions: &[(StrBytes, i32)],
-    ) -> Result<HashSet<StrBytes>, GroupError> {
-        self.check_id(group)?;
-        let outcome = self.event(group, |shard| {
-            let (subscribed, effects) = shard.delete_offsets(group, partitions)?;
-            self.counters.deleted(effects.records.len());
-            Ok((subscribed, effects))
-        })?;
-        self.committed_value(outcome).await
-    }
-
     /// Deletes a group that is empty, with its offsets.
     ///
     /// # Errors
@@ -313,7 +217,7 @@ impl GroupCoordinator {
         if self.is_active.load(Ordering::Acquire) { Ok(()) } else { Err(GroupError::NotAvailable) }
     }
 
-    fn check_id(&self, group: &str) -> Result<(), GroupError> {
+    pub(super) fn check_id(&self, group: &str) -> Result<(), GroupError> {
         self.check_active()?;
         if group.is_empty() { Err(GroupError::InvalidGroupId) } else { Ok(()) }
     }
@@ -327,30 +231,6 @@ impl GroupFilter {
         };
         let is_listed = passes(&self.states, state) && passes(&self.types, kind);
         is_listed.then(|| ListedGroup { id: Arc::clone(id), protocol_type: group.members.protocol_type(), state, kind })
-    }
-}
-
-impl Shard {
-    /// Goes on only if the reader may read offsets. In a group of the classic protocol, or in none, anybody may.
-    fn check_fetch(&self, group: &str, reader: OffsetReader<'_>) -> Result<(), GroupError> {
-        match self.group(group) {
-            Some(Group { members: Members::Consumer(group), .. }) => group.check_fetch(reader.member_id, reader.epoch),
-            Some(Group { members: Members::Classic(_), .. }) | None => Ok(()),
-        }
-    }
-}
-
-fn fetch(shard: &Shard, group: &str, topic: &str, partition: i32, require_stable: bool) -> FetchedOffset {
-    if require_stable && shard.is_unstable(group, topic, partition) {
-        return FetchedOffset::Unstable;
-    }
-    match shard.committed_offset(group, topic, partition) {
-        Some(committed) => FetchedOffset::Committed {
-            offset: committed.offset,
-            leader_epoch: committed.leader_epoch,
-            metadata: committed.metadata().into(),
-        },
-        None => FetchedOffset::None,
     }
 }
 

@@ -177,9 +177,8 @@ apis! {
     Fetch, 4..=18, advertised from 4, fetch::handle;
     ListOffsets, 1..=10, advertised from 1, list_offsets::handle;
     Metadata, 0..=13, advertised from 0, metadata::handle;
-    // Version 10 carries topic ids, which the crate's requests cannot.
-    OffsetCommit, 2..=9, advertised from 2, offset_commit::handle;
-    OffsetFetch, 1..=9, advertised from 1, offset_fetch::handle;
+    OffsetCommit, 2..=10, advertised from 2, offset_commit::handle;
+    OffsetFetch, 1..=10, advertised from 1, offset_fetch::handle;
     FindCoordinator, 0..=6, advertised from 0, find_coordinator::handle;
     JoinGroup, 0..=9, advertised from 0, join_group::handle;
     Heartbeat, 0..=4, advertised from 0, heartbeat::handle;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use protocol::messages::{
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest, SyncGroupResponse, TopicName,
+    ConsumerGroupHeartbeatRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
+    JoinGroupResponse, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest, SyncGroupResponse, TopicName,
 };
 
 use super::{Connection, text};
@@ -122,6 +123,40 @@ impl Connection {
         member
     }
 
+    /// Joins `group` of the consumer protocol as its only member, subscribed to `topic`, and goes on until it has its assignment;
+    /// returns the member's epoch.
+    ///
+    /// # Panics
+    /// It is refused, or not all is assigned within 60 s.
+    #[track_caller]
+    pub fn join_consumer(&mut self, group: &str, member: &str, topic: &str) -> i32 {
+        let goes_on =
+            ConsumerGroupHeartbeatRequest::default().with_group_id(group_id(group)).with_member_id(text(member));
+        let join = goes_on
+            .clone()
+            .with_rebalance_timeout_ms(TIMEOUT_MS)
+            .with_subscribed_topic_names(Some(vec![TopicName(text(topic))]))
+            .with_topic_partitions(Some(Vec::new()));
+        self.await_coordinator(group);
+        let mut answer = self.send(&join, 1);
+        wait::until_true("an assignment", LOAD_LIMIT, || {
+            assert_eq!(answer.error_code, 0, "{answer:?}");
+            let has_one = answer.assignment.as_ref().is_some_and(|assigned| !assigned.topic_partitions.is_empty());
+            if !has_one {
+                answer = self.send(&goes_on.clone().with_member_epoch(answer.member_epoch), 1);
+            }
+            has_one
+        });
+        let assigned = answer.assignment.map(|assigned| assigned.topic_partitions).unwrap_or_default();
+        let owned = assigned
+            .into_iter()
+            .map(|topic| TopicPartitions::default().with_topic_id(topic.topic_id).with_partitions(topic.partitions));
+        let says = goes_on.with_member_epoch(answer.member_epoch).with_topic_partitions(Some(owned.collect()));
+        let answer = self.send(&says, 1);
+        assert_eq!(answer.error_code, 0, "{answer:?}");
+        answer.member_epoch
+    }
+
     /// Commits one partition; returns its error code.
     #[track_caller]
     pub fn commit(&mut self, group: &str, member: &Member, place: (&str, i32), committed: &Committed) -> i16 {
@@ -152,13 +187,17 @@ impl Connection {
     #[track_caller]
     pub fn try_fetch_offsets(&mut self, group: &str, partitions: Option<(&str, &[i32])>) -> OffsetFetchResponseGroup {
         let topics = partitions.map(|(topic, partitions)| {
-            let name = TopicName(text(topic));
-            vec![OffsetFetchRequestTopics::default().with_name(name).with_partition_indexes(partitions.to_vec())]
+            let (name, partition_indexes) = (text(topic), partitions.to_vec());
+            vec![OffsetFetchRequestTopics { name, partition_indexes, ..Default::default() }]
         });
-        let asked = OffsetFetchRequestGroup::default().with_group_id(group_id(group)).with_topics(topics);
-        let request = OffsetFetchRequest::default().with_groups(vec![asked]).with_require_stable(true);
-        self.send(&request, 9).groups.remove(0)
+        let asked = OffsetFetchRequestGroup { group_id: text(group), topics, ..Default::default() };
+        self.send(&fetch_request(asked), 9).groups.remove(0)
     }
+}
+
+/// A request for the stable offsets of one group.
+pub fn fetch_request(group: OffsetFetchRequestGroup) -> OffsetFetchRequest {
+    OffsetFetchRequest { groups: vec![group], require_stable: true, ..Default::default() }
 }
 
 /// A request to commit one partition.
@@ -168,15 +207,18 @@ pub fn commit_request(
     (topic, partition): (&str, i32),
     (offset, leader_epoch, metadata): &Committed,
 ) -> OffsetCommitRequest {
-    let partition = OffsetCommitRequestPartition::default()
-        .with_partition_index(partition)
-        .with_committed_offset(*offset)
-        .with_committed_leader_epoch(*leader_epoch)
-        .with_committed_metadata(Some(text(metadata)));
-    let topic = OffsetCommitRequestTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![partition]);
-    OffsetCommitRequest::default()
-        .with_group_id(group_id(group))
-        .with_generation_id_or_member_epoch(member.generation)
-        .with_member_id(text(&member.id))
-        .with_topics(vec![topic])
+    let partition = OffsetCommitRequestPartition {
+        partition_index: partition,
+        committed_offset: *offset,
+        committed_leader_epoch: *leader_epoch,
+        committed_metadata: Some(text(metadata)),
+    };
+    let topic = OffsetCommitRequestTopic { name: text(topic), partitions: vec![partition], ..Default::default() };
+    OffsetCommitRequest {
+        group_id: text(group),
+        generation_id_or_member_epoch: member.generation,
+        member_id: text(&member.id),
+        topics: vec![topic],
+        ..Default::default()
+    }
 }

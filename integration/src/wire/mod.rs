@@ -17,7 +17,7 @@ pub use data::{
     EARLIEST, FetchQuery, Fetched, LATEST, ListedOffset, MAX_TIMESTAMP, PRODUCE_VERSION, Produced, produce_request,
     produced,
 };
-pub use group::{Committed, Member, commit_request, group_id, join_request};
+pub use group::{Committed, Member, commit_request, fetch_request, group_id, join_request};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);

@@ -37,8 +37,6 @@ pub(crate) fn compare(both: &mut Differential) {
 const FEWER: &[(i16, i16, &str)] = &[
     (2, 11, "ListOffsets v11 came after Kafka 4.1"),
     (35, 5, "DescribeLogDirs v5 came after Kafka 4.1"),
-    (8, 10, "OffsetCommit v10 came after Kafka 4.1"),
-    (9, 10, "OffsetFetch v10 came after Kafka 4.1"),
     (18, 5, "ApiVersions v5 came after Kafka 4.1"),
 ];
 

@@ -121,32 +121,32 @@ fn static_members(both: &mut Differential) {
 }
 
 fn offsets(both: &mut Differential) {
-    let commit = |member: &str, epoch| {
-        let partition = OffsetCommitRequestPartition::default().with_committed_offset(7);
-        let topic = OffsetCommitRequestTopic::default().with_name(name("data")).with_partitions(vec![partition]);
-        OffsetCommitRequest::default()
-            .with_group_id(group("consumers"))
-            .with_member_id(text(member))
-            .with_generation_id_or_member_epoch(epoch)
-            .with_topics(vec![topic])
+    let commit = |world: &World, member: &str, epoch| {
+        let partition = OffsetCommitRequestPartition { committed_offset: 7, ..Default::default() };
+        let (name, topic_id) = (text("data"), world.topic_id("data"));
+        OffsetCommitRequest {
+            group_id: text("consumers"),
+            member_id: text(member),
+            generation_id_or_member_epoch: epoch,
+            topics: vec![OffsetCommitRequestTopic { name, topic_id, partitions: vec![partition] }],
+            ..Default::default()
+        }
     };
-    both.every("by a member", |_, _| commit("member", 2));
-    both.every("of an earlier epoch", |_, _| commit("member", 1));
-    both.every("of a later epoch", |_, _| commit("member", 9));
-    both.every("by nobody while there are members", |_, _| commit("", -1));
-    let fetch = |member: Option<&str>, epoch| {
-        let topic = OffsetFetchRequestTopics::default().with_name(name("data")).with_partition_indexes(vec![0]);
-        let asked = OffsetFetchRequestGroup::default()
-            .with_group_id(group("consumers"))
-            .with_member_id(member.map(text))
-            .with_member_epoch(epoch)
-            .with_topics(Some(vec![topic]));
-        OffsetFetchRequest::default().with_groups(vec![asked])
+    both.every("by a member", |world, _| commit(world, "member", 2));
+    both.every("of an earlier epoch", |world, _| commit(world, "member", 1));
+    both.every("of a later epoch", |world, _| commit(world, "member", 9));
+    both.every("by nobody while there are members", |world, _| commit(world, "", -1));
+    let fetch = |world: &World, member: Option<&str>, member_epoch| {
+        let (name, topic_id) = (text("data"), world.topic_id("data"));
+        let topic = OffsetFetchRequestTopics { name, topic_id, partition_indexes: vec![0] };
+        let (group_id, member_id) = (text("consumers"), member.map(text));
+        let asked = OffsetFetchRequestGroup { group_id, member_id, member_epoch, topics: Some(vec![topic]) };
+        OffsetFetchRequest { groups: vec![asked], ..Default::default() }
     };
-    both.ask("by nobody", 8..=9, |_, _| fetch(None, -1));
-    both.ask("by a member", 9..=9, |_, _| fetch(Some("member"), 2));
-    both.ask("by a member of another epoch", 9..=9, |_, _| fetch(Some("member"), 1));
-    both.ask("by an unknown member", 9..=9, |_, _| fetch(Some("nobody"), 2));
+    both.ask("by nobody", 8..=10, |world, _| fetch(world, None, -1));
+    both.ask("by a member", 9..=10, |world, _| fetch(world, Some("member"), 2));
+    both.ask("by a member of another epoch", 9..=10, |world, _| fetch(world, Some("member"), 1));
+    both.ask("by an unknown member", 9..=10, |world, _| fetch(world, Some("nobody"), 2));
 }
 
 fn administration(both: &mut Differential) {

@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use integration::wait;
 use integration::wire::text;
+use protocol::StrBytes;
+use protocol::ids::Uuid;
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::leave_group_request::MemberIdentity;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -75,33 +77,67 @@ fn members(both: &mut Differential) {
     both.every("unknown group", |_, _| sync("no-such"));
 }
 
+/// A topic by name and by id; one that does not exist has an id of the same kind.
+fn named(world: &World, topic: &str) -> (StrBytes, Uuid) {
+    let id = if topic == "no-such" { Uuid::from_u128(7) } else { world.topic_id(topic) };
+    (text(topic), id)
+}
+
+fn commit(world: &World, id: &str, topic: &str, partition_index: i32) -> OffsetCommitRequest {
+    let (name, topic_id) = named(world, topic);
+    let partition = OffsetCommitRequestPartition { partition_index, committed_offset: 7, ..Default::default() };
+    let topic = OffsetCommitRequestTopic { name, topic_id, partitions: vec![partition] };
+    OffsetCommitRequest { group_id: text(id), topics: vec![topic], ..Default::default() }
+}
+
+/// Asks for partitions of a topic, or for all.
+fn fetch(world: &World, id: &str, topic: Option<&str>, version: i16) -> OffsetFetchRequest {
+    let partition_indexes = vec![0, 1, 99];
+    let named = topic.map(|topic| named(world, topic));
+    if version < 8 {
+        let topics = named.map(|(name, _)| vec![OffsetFetchRequestTopic { name, partition_indexes }]);
+        return OffsetFetchRequest { group_id: text(id), topics, ..Default::default() };
+    }
+    let topics = named.map(|(name, topic_id)| vec![OffsetFetchRequestTopics { name, topic_id, partition_indexes }]);
+    let group = OffsetFetchRequestGroup { group_id: text(id), topics, ..Default::default() };
+    OffsetFetchRequest { groups: vec![group], ..Default::default() }
+}
+
 fn offsets(both: &mut Differential) {
-    let commit = |id: &str, topic: &str, partition| {
-        let partition =
-            OffsetCommitRequestPartition::default().with_partition_index(partition).with_committed_offset(7);
-        let topic = OffsetCommitRequestTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
-        OffsetCommitRequest::default().with_group_id(group(id)).with_topics(vec![topic])
-    };
-    both.every("by nobody", |_, _| commit("simple", "data", 0));
-    both.every("of an unknown topic", |_, _| commit("simple", "no-such", 0));
-    both.every("of an unknown partition", |_, _| commit("simple", "data", 99));
-    both.every("by an unknown member", |_, _| {
-        commit("no-such", "data", 0).with_generation_id_or_member_epoch(3).with_member_id(text("nobody"))
+    both.every("by nobody", |world, _| commit(world, "simple", "data", 0));
+    both.every("of an unknown topic", |world, _| commit(world, "simple", "no-such", 0));
+    both.every("of an unknown partition", |world, _| commit(world, "simple", "data", 99));
+    both.every("of a known and an unknown topic", |world, _| {
+        let unknown = commit(world, "simple", "no-such", 0).topics;
+        let mut request = commit(world, "simple", "data", 0);
+        request.topics.extend(unknown);
+        request
     });
-    let fetch = |id: &str, version: i16| {
-        let indexes = vec![0, 1, 99];
-        if version < 8 {
-            let topic = OffsetFetchRequestTopic::default().with_name(name("data")).with_partition_indexes(indexes);
-            return OffsetFetchRequest::default().with_group_id(group(id)).with_topics(Some(vec![topic]));
-        }
-        let topic = OffsetFetchRequestTopics::default().with_name(name("data")).with_partition_indexes(indexes);
-        let group = OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(Some(vec![topic]));
-        OffsetFetchRequest::default().with_groups(vec![group])
-    };
-    both.every("of a group", |_, version| fetch("simple", version));
-    both.every("of an unknown group", |_, version| fetch("no-such", version));
-    both.ask("all of a group", 2..=7, |_, _| {
-        OffsetFetchRequest::default().with_group_id(group("simple")).with_topics(None)
+    both.ask("of a topic without an id", 10..=10, |world, _| {
+        let mut request = commit(world, "simple", "data", 0);
+        request.topics[0].topic_id = Uuid::nil();
+        request
+    });
+    both.every("too much metadata", |world, _| {
+        let mut request = commit(world, "simple", "data", 0);
+        request.topics[0].partitions[0].committed_metadata = Some(text(&"x".repeat(4097)));
+        request
+    });
+    both.every("by an unknown member", |world, _| OffsetCommitRequest {
+        generation_id_or_member_epoch: 3,
+        member_id: text("nobody"),
+        ..commit(world, "no-such", "data", 0)
+    });
+    both.every("of a group", |world, version| fetch(world, "simple", Some("data"), version));
+    both.every("of an unknown topic", |world, version| fetch(world, "simple", Some("no-such"), version));
+    both.every("of an unknown group", |world, version| fetch(world, "no-such", Some("data"), version));
+    both.ask("all of a group", 2..=10, |world, version| fetch(world, "simple", None, version));
+    both.ask("of several groups and topics", 8..=10, |world, version| {
+        let mut request = fetch(world, "simple", Some("no-such"), version);
+        let known = fetch(world, "simple", Some("data"), version).groups.remove(0).topics;
+        request.groups[0].topics.as_mut().expect("it names one").extend(known.expect("it names one"));
+        request.groups.push(fetch(world, "no-such", None, version).groups.remove(0));
+        request
     });
 }
 

@@ -61,6 +61,7 @@
 mod error;
 mod field;
 mod macros;
+mod request;
 mod size;
 mod versions;
 mod wire;

@@ -42,7 +42,7 @@ pub use describe::{DescribedConsumerGroup, DescribedConsumerMember, DescribedPar
 pub use heartbeat::{Heartbeat, HeartbeatAnswer, OwnedPartitions};
 pub use member::{ClassicMetadata, ConsumerMember, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, MemberState, Owned};
 pub use metadata::Topics;
-pub use regex::{ResolvedRegex, resolve};
+pub use regex::{ResolvedRegex, check as check_regex, resolve};
 
 use protocol::ids::Uuid;
 use std::collections::{BTreeMap, HashMap};

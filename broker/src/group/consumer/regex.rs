@@ -28,7 +28,7 @@ pub struct ResolvedRegex {
 ///
 /// # Errors
 /// [`GroupError::InvalidRegex`].
-pub(super) fn check(regex: &str) -> Result<(), GroupError> {
+pub fn check(regex: &str) -> Result<(), GroupError> {
     compile(regex)
         .map(drop)
         .map_err(|error| GroupError::InvalidRegex { regex: regex.to_owned(), reason: error.to_string() })

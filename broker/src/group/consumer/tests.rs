@@ -13,7 +13,8 @@ use crate::config::{GroupConfig, MigrationPolicy};
 use crate::group::classic::{Caller, Context, Identity, Join, Leaving, Protocol, Sync};
 use crate::group::effects::{Effects, JoinAnswer, Then, Timer, TimerChange};
 use crate::group::members::Members;
-use crate::group::shard::{Commit, OffsetCommit, Shard};
+use crate::group::offset_shard::{Commit, OffsetCommit};
+use crate::group::shard::Shard;
 
 pub(super) const NOW: i64 = 1_700_000_000_000;
 pub(super) const GROUP: &str = "g";
