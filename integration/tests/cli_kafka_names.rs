@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use integration::broker::{Broker, Setup};
 use integration::process::{self, Finished};
-use integration::wire::Member;
+use integration::wire::{Member, join_request, text};
 use integration::{kafka, records, wait, workspace};
 use protocol::record_batch::Codec;
 use tempfile::TempDir;
@@ -149,6 +149,83 @@ fn kafka_consumer_groups_prints_what_kafkas_own_prints() {
         "Deletion of requested consumer groups ('idle') was successful.\n"
     );
     assert_eq!(ours(&["--list"]), "busy\n");
+}
+
+#[test]
+fn kafka_consumer_groups_prints_of_living_members_what_kafkas_own_prints() {
+    let broker = Setup::new()
+        .set("group.initial.rebalance.delay.ms", 0)
+        .set("offsets.topic.num.partitions", 2)
+        // No session ends during the test, however slow the machine.
+        .set("group.consumer.max.session.timeout.ms", 600_000)
+        .set("group.consumer.session.timeout.ms", 600_000)
+        .start();
+    let scripts = Scripts::install();
+    let bootstrap = broker.bootstrap();
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 3, &[]);
+    let epoch = connection.join_consumer("modern", "a-member", "orders");
+    let member = Member { id: "a-member".to_owned(), generation: epoch };
+    assert_eq!(connection.commit("modern", &member, ("orders", 0), &(0, 0, String::new())), 0);
+    connection.await_coordinator("classic");
+    let static_member = join_request("classic", "").with_group_instance_id(Some(text("an-instance")));
+    let joined = connection.join(&static_member);
+    let member = Member { id: joined.member_id.to_string(), generation: joined.generation_id };
+    let assignment = "\0\0\0\0\0\u{1}\0\u{6}orders\0\0\0\u{2}\0\0\0\0\0\0\0\u{2}\0\0\0\0";
+    assert_eq!(connection.sync("classic", &member, &[(&member.id, assignment)]).error_code, 0);
+    assert_eq!(connection.commit("idle", &Member::none(), ("orders", 1), &(0, 0, String::new())), 0);
+    let same = |arguments: &[&str]| {
+        compare(&scripts, "consumer-groups", &[&["--bootstrap-server", &bootstrap], arguments].concat(), sorted);
+    };
+    for group in ["modern", "classic"] {
+        for report in [&["--members"][..], &["--members", "--verbose"], &["--state", "--verbose"], &["--verbose"]] {
+            same(&[&["--describe", "--group", group], report].concat());
+        }
+    }
+    same(&["--describe", "--all-groups", "--offsets"]);
+    same(&["--list", "--type", "consumer"]);
+    same(&["--list", "--type", "Classic,consumer", "--state", "stable"]);
+    same(&["--reset-offsets", "--group", "modern", "--all-topics", "--to-earliest", "--execute"]);
+    same(&["--reset-offsets", "--all-groups", "--all-topics", "--to-latest", "--dry-run", "--export"]);
+    same(&["--delete-offsets", "--group", "modern", "--topic", "orders"]);
+    same(&["--delete", "--group", "modern", "--group", "classic"]);
+}
+
+#[test]
+fn kafka_consumer_groups_checks_expressions_and_reads_files_as_kafkas_own_does() {
+    let broker = Setup::new().set("offsets.topic.num.partitions", 1).start();
+    let scripts = Scripts::install();
+    let bootstrap = broker.bootstrap();
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 2, &[]);
+    connection.await_coordinator("idle");
+    for (group, partition) in [("idle", 0), ("idle", 1), ("other", 0)] {
+        assert_eq!(connection.commit(group, &Member::none(), ("orders", partition), &(0, 0, String::new())), 0);
+    }
+    for regex in ["orders-.*", "(", "[z-a]", "x{2,1}"] {
+        compare(&scripts, "consumer-groups", &["--validate-regex", regex], as_it_is);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("it can be written");
+        path.display().to_string()
+    };
+    let (one, two) = (file("one", "orders,0,0\norders,1,5\n"), file("two", "idle,orders,0,0\nother,orders,1,0\n"));
+    let same = |arguments: &[&str]| {
+        let server = ["--bootstrap-server", &bootstrap, "--reset-offsets"];
+        compare(&scripts, "consumer-groups", &[&server, arguments].concat(), sorted);
+    };
+    same(&["--group", "idle", "--from-file", &one, "--dry-run"]);
+    same(&["--group", "idle", "--group", "other", "--from-file", &two, "--dry-run"]);
+    same(&["--group", "idle", "--group", "other", "--all-topics", "--to-latest", "--dry-run", "--export"]);
+    same(&["--group", "idle", "--topic", "orders:0,1", "--shift-by", "3", "--dry-run"]);
+    same(&["--group", "new", "--topic", "orders", "--to-earliest"]);
+    same(&["--group", "new", "--topic", "orders", "--to-current", "--dry-run"]);
+    same(&["--group", "new", "--all-topics", "--to-latest", "--dry-run"]);
+    same(&["--group", "idle", "--topic", "orders:7", "--to-latest", "--dry-run"]);
+    same(&["--group", "idle", "--topic", "orders", "--to-latest", "--to-earliest", "--dry-run"]);
+    same(&["--group", "idle", "--to-latest", "--dry-run"]);
 }
 
 #[test]

@@ -85,7 +85,12 @@ fn groups_are_consumed_described_reset_and_deleted() {
 
     groups(&broker, &["--delete-offsets", "--group", "g", "--topic", "t:0"]);
     assert_eq!(offsets(&mut connection, "g"), [1]);
+    assert_eq!(connection.commit("h", &Member::none(), ("t", 0), &(1, 0, String::new())), 0);
+    groups(&broker, &["--reset-offsets", "--all-groups", "--all-topics", "--to-latest", "--execute"]);
+    assert_eq!([offsets(&mut connection, "g"), offsets(&mut connection, "h")], [[5], [5]]);
     let deleted = groups(&broker, &["--delete", "--group", "g"]);
+    assert!(deleted.contains("was successful"), "{deleted}");
+    let deleted = groups(&broker, &["--delete", "--all-groups"]);
     assert!(deleted.contains("was successful"), "{deleted}");
     assert_eq!(groups(&broker, &["--list"]).trim(), "");
 }

@@ -5,6 +5,8 @@ mod reset;
 
 use std::collections::BTreeMap;
 
+use broker::group::GroupError;
+use broker::group::consumer::check_regex;
 use protocol::error_code::ErrorCode;
 
 use super::options::{Options, Parsed};
@@ -45,11 +47,13 @@ const OPTIONS: Options = Options {
         "to-datetime",
         "by-duration",
         "shift-by",
+        "validate-regex",
     ],
     optional: &["state", "type"],
 };
 
-const ACTIONS: [&str; 5] = ["list", "describe", "delete", "reset-offsets", "delete-offsets"];
+const ACTIONS: [&str; 6] = ["list", "describe", "delete", "reset-offsets", "delete-offsets", VALIDATE_REGEX];
+const VALIDATE_REGEX: &str = "validate-regex";
 const STATES: [&str; 7] =
     ["PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Stable", "Empty", "Dead"];
 const TYPES: [&str; 2] = ["Classic", "Consumer"];
@@ -61,6 +65,7 @@ const USAGE: &str = "kafka-consumer-groups --bootstrap-server HOST:PORT with exa
   --reset-offsets (--group GROUP… | --all-groups) (--topic TOPIC[:PARTITION,…]… | --all-topics) [--dry-run | --execute] [--export]
                   (--to-earliest | --to-latest | --to-current | --to-offset N | --shift-by N | --to-datetime YYYY-MM-DDTHH:mm:SS.sss |
                    --by-duration PnDTnHnMnS | --from-file FILE)
+  --validate-regex EXPRESSION, without a server
 and [--command-config FILE] [--timeout MS] [--help] [--version]";
 
 pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
@@ -72,6 +77,9 @@ pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
         return super::print(KAFKA_VERSION);
     }
     let action = check(&parsed)?;
+    if action == VALIDATE_REGEX {
+        return super::print(&verdict(parsed.value(VALIDATE_REGEX).unwrap_or_default()));
+    }
     super::check_command_config(&parsed)?;
     let bootstrap = parsed.value("bootstrap-server").unwrap_or_default();
     let mut client = Client::connect(bootstrap).map_err(Failure::of)?;
@@ -89,14 +97,14 @@ pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
 
 /// The one action, if the options go together (`ConsumerGroupCommandOptions.checkArgs`).
 fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
-    if !parsed.has("bootstrap-server") {
-        return Err(wrong("Missing required argument \"[bootstrap-server]\""));
-    }
     let actions: Vec<&'static str> = ACTIONS.into_iter().filter(|action| parsed.has(action)).collect();
     let [action] = actions[..] else {
         let all = ACTIONS.map(|action| format!("--{action}")).join(", ");
-        return Err(wrong(&format!("Command must include exactly one action: {all}, --validate-regex")));
+        return Err(wrong(&format!("Command must include exactly one action: {all}")));
     };
+    if action != VALIDATE_REGEX && !parsed.has("bootstrap-server") {
+        return Err(wrong("Missing required argument \"[bootstrap-server]\""));
+    }
     let is_scoped = parsed.has("group") || parsed.has("all-groups");
     if matches!(action, "describe" | "delete" | "reset-offsets") && !is_scoped {
         return Err(wrong(&format!("Option [{action}] takes one of these options: [all-groups], [group]")));
@@ -121,6 +129,17 @@ fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
         return Err(wrong(&format!("Option \"[topic]\" can't be used with option \"[{action}]\"")));
     }
     Ok(action)
+}
+
+/// Whether members of the consumer protocol may subscribe by that expression.
+fn verdict(regex: &str) -> String {
+    match check_regex(regex) {
+        Ok(()) => format!("The regular expression `{regex}` is valid."),
+        Err(GroupError::InvalidRegex { reason, .. }) => {
+            format!("The regular expression `{regex}` is invalid: {reason}.")
+        }
+        Err(other) => other.to_string(),
+    }
 }
 
 /// A command line that does not hold together.

@@ -12,9 +12,9 @@ use crate::moments::{parse_datetime, parse_iso_duration};
 
 const SCENARIOS: [&str; 8] =
     ["to-offset", "shift-by", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "from-file"];
-const NOT_EXECUTED: &str = "WARN: No action will be performed as the --execute option is missing.In a future major release, the \
-    default behavior of this command will be to prompt the user before executing the reset rather than doing a dry run. You should add \
-    the --dry-run option explicitly if you are scripting this command and want to keep the current default behavior without prompting.";
+const NOT_EXECUTED: &str = "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command will \
+    require either --dry-run or --execute to be specified. You should add the --dry-run option explicitly if you are scripting this \
+    command and want to keep the current default behavior without prompting.";
 
 impl Tool<'_> {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
