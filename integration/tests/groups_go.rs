@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use integration::broker::{Broker, Setup};
-use integration::wire::Connection;
+use integration::wire::{Connection, text};
 use integration::{clients, records, wait};
+use protocol::messages::ListGroupsRequest;
 use protocol::record_batch::Codec;
 
 const PARTITIONS: i32 = 6;
 const LIMIT: Duration = Duration::from_secs(180);
 
-fn broker() -> Broker {
-    Setup::new().set("group.initial.rebalance.delay.ms", 300).set("offsets.topic.num.partitions", 5).start()
+fn setup() -> Setup {
+    Setup::new().set("group.initial.rebalance.delay.ms", 300).set("offsets.topic.num.partitions", 5)
 }
 
 /// Ten records for each partition, all with values of their own if no other call has these `numbers`.
@@ -31,8 +32,7 @@ fn committed(connection: &mut Connection, group: &str) -> i64 {
 
 /// Runs a chain of three groups in a mode of franz-go. The broker is killed while they are at work; the chain goes on as soon as
 /// it is back, and no member reads what its group had committed.
-fn chain(mode: &str) {
-    let mut broker = broker();
+fn chain(mode: &str, mut broker: Broker) {
     let mut connection = broker.connect();
     for stage in 0..3 {
         connection.create_topic(&format!("{mode}-{stage}"), PARTITIONS, &[]);
@@ -53,6 +53,10 @@ fn chain(mode: &str) {
     let verdict = clients::verdict("franz-chain", finished);
     assert!(verdict.checks >= 3 * 120, "only {} checks", verdict.checks);
     let mut connection = broker.connect();
+    let kind = if mode == "consumer" { "consumer" } else { "classic" };
+    let of_kind = ListGroupsRequest::default().with_types_filter(vec![text(kind)]);
+    let listed = connection.send(&of_kind, 5).groups;
+    assert_eq!(listed.iter().filter(|group| group.group_id.starts_with("franz-")).count(), 3, "{listed:?}");
     for stage in 0..3 {
         let ends: i64 = (0..PARTITIONS).map(|partition| connection.latest(&format!("{mode}-{stage}"), partition)).sum();
         assert_eq!(committed(&mut connection, &format!("franz-{mode}-{stage}")), ends, "{mode}, stage {stage}");
@@ -61,22 +65,34 @@ fn chain(mode: &str) {
 
 #[test]
 fn a_chain_of_eager_groups() {
-    chain("eager");
+    chain("eager", setup().start());
 }
 
 #[test]
 fn a_chain_of_cooperative_groups() {
-    chain("cooperative");
+    chain("cooperative", setup().start());
 }
 
 #[test]
 fn a_chain_of_static_members() {
-    chain("static");
+    chain("static", setup().start());
+}
+
+/// In the consumer protocol the broker says how often members are heard of, and when they are dead.
+#[test]
+fn a_chain_of_groups_of_the_consumer_protocol() {
+    let broker = setup()
+        .set("group.consumer.min.heartbeat.interval.ms", 100)
+        .set("group.consumer.heartbeat.interval.ms", 200)
+        .set("group.consumer.min.session.timeout.ms", 1_000)
+        .set("group.consumer.session.timeout.ms", 6_000)
+        .set("group.consumer.assignment.interval.ms", 0);
+    chain("consumer", broker.start());
 }
 
 /// Runs a program twice, the broker being killed in between: each record is read once.
 fn reads_once(program: &str, group: &str) {
-    let mut broker = broker();
+    let mut broker = setup().start();
     broker.connect().create_topic("t", PARTITIONS, &[]);
     for round in 1..=2 {
         let mut connection = broker.connect();
