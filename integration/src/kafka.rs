@@ -28,6 +28,12 @@ pub(crate) fn tool_command(name: &str, level: &str) -> Command {
     command
 }
 
+/// As [`tool`], with everything that its clients log on standard error: each request with its version.
+#[track_caller]
+pub fn tool_with_log(name: &str, arguments: &[&str]) -> Finished {
+    process::run(tool_command(name, "DEBUG").args(arguments), b"", TOOL_LIMIT)
+}
+
 /// As [`tool`], with standard input.
 #[track_caller]
 pub fn tool_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Finished {

@@ -21,6 +21,7 @@ pub mod audit;
 pub mod broker;
 pub mod clients;
 pub mod connect;
+pub mod groups;
 pub mod kafka;
 pub mod load;
 pub mod monitoring;

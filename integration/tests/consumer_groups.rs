@@ -3,18 +3,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use integration::broker::{Broker, Setup};
-use integration::kafka::{java, tool};
+use integration::broker::Setup;
+use integration::clients;
+use integration::groups::{PARTITIONS, RECORDS, TOTAL, assert_committed, produce};
+use integration::kafka::{java, tool, tool_with_log};
 use integration::process::Finished;
-use integration::wire::Connection;
-use integration::{clients, records, wait};
-use protocol::record_batch::Codec;
-
-const PARTITIONS: i32 = 6;
-const RECORDS: i64 = 10;
-const TOTAL: &str = "60";
 
 fn setup() -> Setup {
     Setup::new()
@@ -24,40 +18,8 @@ fn setup() -> Setup {
         .set("group.consumer.assignment.interval.ms", 100)
 }
 
-fn produce(connection: &mut Connection) {
-    for partition in 0..PARTITIONS {
-        let batch = records::batch(1, 0..RECORDS, Codec::None, wait::now_ms());
-        assert_eq!(connection.produce("t", partition, batch).error_code, 0);
-    }
-}
-
-fn assert_committed(connection: &mut Connection, groups: &[&str], expected: i64) {
-    for group in groups {
-        connection.await_coordinator(group);
-        let committed = connection.fetch_offsets(group, None);
-        let offsets: Vec<_> = committed.iter().map(|(_, partition, committed)| (*partition, committed.0)).collect();
-        let expected: Vec<_> = (0..PARTITIONS).map(|partition| (partition, expected)).collect();
-        assert_eq!(offsets, expected, "{group}");
-    }
-}
-
-/// Runs a program twice, the broker being killed in between: the second run reads what came since, and nothing again.
 fn reads_once(client: &str, groups: &[&str], run: impl Fn(&str) -> Finished) {
-    let mut broker: Broker = setup().set("offsets.topic.num.partitions", 3).start();
-    broker.connect().create_topic("t", PARTITIONS, &[]);
-    for round in 1..=2 {
-        let mut connection = broker.connect();
-        produce(&mut connection);
-        let finished = run(&broker.bootstrap());
-        let log = broker.log();
-        let verdict = std::panic::catch_unwind(|| clients::verdict(client, finished));
-        let verdict = verdict.unwrap_or_else(|_| panic!("{client}, round {round}\n{log}"));
-        assert!(verdict.checks >= 60, "only {} checks", verdict.checks);
-        assert_committed(&mut connection, groups, RECORDS * round);
-        broker.kill9();
-        assert!(broker.restart() < Duration::from_secs(30));
-        assert_committed(&mut broker.connect(), groups, RECORDS * round);
-    }
+    integration::groups::reads_once(client, groups, setup().set("offsets.topic.num.partitions", 3), run);
 }
 
 #[test]
@@ -93,8 +55,11 @@ fn kafkas_consumer_subscribes_by_expression_and_its_tools_see_the_group() {
 
     let arguments = ["--bootstrap-server", &bootstrap, "--topic", "t", "--group", "console", "--from-beginning"];
     let protocol = ["--consumer-property", "group.protocol=consumer", "--max-messages", TOTAL];
-    let read = tool("console-consumer", &[&arguments[..], &protocol].concat()).everything();
+    let read = tool_with_log("console-consumer", &[&arguments[..], &protocol].concat()).everything();
     assert!(read.contains("Processed a total of 60 messages"), "{read}");
+    for by_id in ["apiKey=OFFSET_COMMIT, apiVersion=10,", "apiKey=OFFSET_FETCH, apiVersion=10,"] {
+        assert!(read.contains(by_id), "it knows topics by their ids: {by_id}");
+    }
     assert_committed(&mut connection, &["console"], RECORDS);
     let arguments =
         ["--bootstrap-server", &bootstrap, "--topic", "t", "--group-id", "verifiable", "--max-messages", TOTAL];
