@@ -35,7 +35,7 @@ struct Arguments {
 enum Command {
     /// Runs Ottla and Apache Kafka in turn with the same load and prints a table with ratios.
     Compare(compare::Options),
-    /// Measures rebalances and heartbeats of 1,000 groups of 10 and of one group of 1,000, with both brokers in turn.
+    /// Measures rebalances and heartbeats of 1,000 groups of 10 and of one group of 1,000, by each protocol, with both brokers in turn.
     Groups(groups::Options),
     /// Runs one case against a broker that is already running.
     Load(LoadOptions),

@@ -43,7 +43,7 @@ impl Template {
         match self {
             Self::Produce(produce) => produce.check(answer),
             Self::Fetch(fetch) => fetch.check(answer),
-            Self::Heartbeat(_) => Heartbeats::check(answer),
+            Self::Heartbeat(heartbeats) => heartbeats.check(answer),
         }
     }
 }
@@ -52,12 +52,20 @@ impl Template {
 pub(crate) struct Heartbeats {
     frames: Vec<Bytes>,
     next: usize,
+    error_position: usize,
 }
 
 impl Heartbeats {
     /// `frames` are encoded in [`HEARTBEAT_VERSION`], and there is at least one.
-    pub(crate) fn new(frames: Vec<Bytes>) -> Self {
-        Self { frames, next: 0 }
+    pub(crate) fn classic(frames: Vec<Bytes>) -> Self {
+        // Correlation id, throttle time: then the error code.
+        Self { frames, next: 0, error_position: 4 + 4 }
+    }
+
+    /// `frames` are heartbeats of the consumer protocol, and there is at least one.
+    pub(crate) fn consumer(frames: Vec<Bytes>) -> Self {
+        // Correlation id, the header's tagged fields, throttle time: then the error code.
+        Self { frames, next: 0, error_position: 4 + 1 + 4 }
     }
 
     fn next(&mut self) -> &[u8] {
@@ -66,9 +74,9 @@ impl Heartbeats {
         &self.frames[place]
     }
 
-    /// Correlation id, throttle time, error code.
-    fn check(answer: &[u8]) -> Result<u64> {
-        let Some(code) = answer.get(8..10) else { bail!("a heartbeat answer of {} bytes", answer.len()) };
+    fn check(&self, answer: &[u8]) -> Result<u64> {
+        let code = answer.get(self.error_position..self.error_position + 2);
+        let Some(code) = code else { bail!("a heartbeat answer of {} bytes", answer.len()) };
         ensure!(code == [0, 0], "heartbeat: error {code:?}");
         Ok(0)
     }
