@@ -1,12 +1,14 @@
 //! Moments and spans of time as people and Kafka's tools write them.
 
+const DAY_MS: i64 = 86_400_000;
+
 /// Milliseconds of a span: `90s`, `15m`, `2h`, `7d`.
 pub(crate) fn parse_span(text: &str) -> Option<i64> {
     let unit_ms = match text.as_bytes().last()? {
         b's' => 1_000,
         b'm' => 60_000,
         b'h' => 3_600_000,
-        b'd' => 86_400_000,
+        b'd' => DAY_MS,
         _ => return None,
     };
     Some(number(&text[..text.len() - 1])?.saturating_mul(unit_ms))
@@ -24,7 +26,7 @@ pub(crate) fn parse_iso_duration(text: &str) -> Option<i64> {
     if time.is_some_and(str::is_empty) || rest.is_empty() {
         return None;
     }
-    let total = parts(days, &[('D', 86_400_000)])?;
+    let total = parts(days, &[('D', DAY_MS)])?;
     let total = total.checked_add(parts(time.unwrap_or(""), &[('H', 3_600_000), ('M', 60_000), ('S', 1_000)])?)?;
     Some(sign * total)
 }
@@ -80,8 +82,7 @@ pub(crate) fn parse_datetime(text: &str) -> Option<i64> {
         && (0..24).contains(&hours)
         && (0..60).contains(&minutes)
         && (0..60_000).contains(&ms);
-    is_sound
-        .then(|| days_from_civil(year, month, day) * 86_400_000 + (hours * 60 + minutes - zone_minutes) * 60_000 + ms)
+    is_sound.then(|| days_from_civil(year, month, day) * DAY_MS + (hours * 60 + minutes - zone_minutes) * 60_000 + ms)
 }
 
 /// The time without its zone, and the zone's distance from UTC in minutes.
@@ -113,9 +114,52 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// A moment in milliseconds since the epoch as ISO 8601 writes it, in UTC: `2026-11-25T10:20:30.000Z`. One that is none, before 1970
+/// or after 9999, stays a number.
+pub(crate) fn format_utc(moment: i64) -> String {
+    let (days, ms) = (moment.div_euclid(DAY_MS), moment.rem_euclid(DAY_MS));
+    let (year, month, day) = civil_from_days(days);
+    if !(1970..10_000).contains(&year) {
+        return moment.to_string();
+    }
+    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", ms % 1_000)
+}
+
+/// The date so many days after 1970-01-01, after Howard Hinnant.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_printed_is_read() {
+        for text in [
+            "1970-01-01T00:00:00.000Z",
+            "2024-02-29T23:59:59.999Z",
+            "2026-11-25T10:20:30.007Z",
+            "9999-12-31T00:00:00.000Z",
+        ] {
+            assert_eq!(parse_datetime(text).map(format_utc).as_deref(), Some(text));
+        }
+        let (first, last) = (0, 9_000 * 365 * DAY_MS);
+        for moment in (first..last).step_by(7_654_321_987) {
+            assert_eq!(parse_datetime(&format_utc(moment)), Some(moment));
+        }
+        for odd in [-1, i64::MIN, i64::MAX] {
+            assert_eq!(format_utc(odd), odd.to_string());
+        }
+    }
 
     #[test]
     fn spans_have_one_unit() {

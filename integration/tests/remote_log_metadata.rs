@@ -1,14 +1,15 @@
 //! `__remote_log_metadata` tells, in Kafka's records, what the cold tier does: every segment passes its states in order, each once.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::kafka;
-use integration::records;
 use integration::wait;
 use integration::wire::Connection;
+use integration::{process, records, workspace};
 use protocol::ids::Uuid;
 use protocol::remote_log_record::RemoteLogSegmentState::{
     CopySegmentFinished, CopySegmentStarted, DeleteSegmentFinished, DeleteSegmentStarted,
@@ -108,6 +109,7 @@ fn every_state_of_a_segment_is_told_once() {
         told[..2].iter().all(states_are(&DELETED)) && told[2..].iter().all(states_are(&COPIED))
     });
     kafkas_tools_read_it(&broker, &mut connection);
+    ottla_tier_shows_it(&broker, &second[2..]);
     assert_eq!(connection.delete_topic("cold"), 0);
     await_told(&mut connection, "all gone", |told| told.iter().all(states_are(&DELETED)));
 }
@@ -129,4 +131,29 @@ fn kafkas_tools_read_it(broker: &Broker, connection: &mut Connection) {
     assert!(lines[0].contains("startOffset=0, ") && lines[0].contains("topicIdPartition="), "{printed}");
     assert_eq!(of_state("COPY_SEGMENT_STARTED"), of_state("COPY_SEGMENT_FINISHED"), "{printed}");
     assert_eq!(of_state("DELETE_SEGMENT_FINISHED"), 2, "{printed}");
+}
+
+/// `ottla tier`, where `live` is not deleted.
+fn ottla_tier_shows_it(broker: &Broker, live: &[(i64, Vec<RemoteLogSegmentState>)]) {
+    let tier = |arguments: &[&str]| {
+        let mut command = Command::new(workspace::ottla());
+        command.arg("tier").args(arguments).args(["-b", &broker.bootstrap()]);
+        process::run(&mut command, b"", LIMIT).ok()
+    };
+    let listed = tier(&["ls", "cold"]);
+    let firsts: Vec<i64> = listed.lines().skip(1).map(|line| word(line, 2).parse().expect("an offset")).collect();
+    assert_eq!(firsts, live.iter().map(|(base_offset, _)| *base_offset).collect::<Vec<_>>(), "{listed}");
+    assert!(listed.lines().skip(1).all(|line| word(line, 6) == "COPY_SEGMENT_FINISHED"), "{listed}");
+    assert_eq!(tier(&["ls", "another", "--json"]), "");
+    let events = tier(&["events"]);
+    let first: Vec<&str> = events.lines().filter(|line| line.contains(" 0..=")).map(|line| word(line, 1)).collect();
+    assert_eq!(first, DELETED.map(RemoteLogSegmentState::name), "{events}");
+    let documents = tier(&["events", "cold", "--json"]);
+    let documents: Vec<&str> = documents.lines().collect();
+    assert_eq!(documents.len(), events.lines().count());
+    assert!(documents[0].contains(r#""state":"COPY_SEGMENT_STARTED""#), "{}", documents[0]);
+}
+
+fn word(line: &str, at: usize) -> &str {
+    line.split_whitespace().nth(at).expect("a word")
 }

@@ -14,6 +14,7 @@ mod json;
 mod log;
 mod produce;
 mod record_format;
+mod tier;
 mod topic;
 
 use clap::{Args, Subcommand};
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Consume(consume::Arguments),
     #[command(subcommand)]
     Group(group::Command),
+    #[command(subcommand)]
+    Tier(tier::Command),
     #[command(subcommand)]
     Cluster(cluster::Command),
     #[command(subcommand)]
@@ -56,6 +59,7 @@ impl Command {
             Self::Produce(arguments) => arguments.run(),
             Self::Consume(arguments) => arguments.run(),
             Self::Group(command) => command.run(),
+            Self::Tier(command) => command.run(),
             Self::Cluster(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Log(command) => command.run(),
