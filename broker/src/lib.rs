@@ -256,6 +256,8 @@ fn serve(services: &Arc<Services>, listeners: Vec<Listener>, stop: &watch::Sende
     });
     let mut servers = JoinSet::new();
     for listener in listeners {
+        // Here and not in the tasks, so that the clients' address comes before the controllers': scripts take the first.
+        tracing::info!("Awaiting socket connections on {}.", listener.address());
         servers.spawn(listener.serve(Arc::clone(&settings), Arc::clone(services), stop.subscribe()));
     }
     servers

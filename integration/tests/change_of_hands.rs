@@ -158,7 +158,6 @@ fn settings(setup: Setup) -> Setup {
 }
 
 #[test]
-#[ignore = "issue 4: once in three runs a partition had no leader here after Kafka's clean stop"]
 fn from_kafka_and_back_after_clean_stops() {
     // Small, so that both make snapshots of the metadata and drop what is before them.
     let setup = settings(Setup::new()).set("metadata.log.max.record.bytes.between.snapshots", 1500);

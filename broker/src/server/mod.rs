@@ -95,7 +95,6 @@ impl Listener {
         let mut connections = JoinSet::new();
         services.metrics.show_connections(&self.name, &self.open);
         let mut stopped = stop.clone();
-        tracing::info!("Awaiting socket connections on {}.", self.address);
         loop {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
