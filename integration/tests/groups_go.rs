@@ -78,14 +78,15 @@ fn a_chain_of_static_members() {
     chain("static", setup().start());
 }
 
-/// In the consumer protocol the broker says how often members are heard of, and when they are dead.
+/// In the consumer protocol the broker says how often members are heard of, and when they are dead: long enough for members that
+/// live on a busy machine, who would read on what others have taken over.
 #[test]
 fn a_chain_of_groups_of_the_consumer_protocol() {
     let broker = setup()
         .set("group.consumer.min.heartbeat.interval.ms", 100)
         .set("group.consumer.heartbeat.interval.ms", 200)
         .set("group.consumer.min.session.timeout.ms", 1_000)
-        .set("group.consumer.session.timeout.ms", 6_000)
+        .set("group.consumer.session.timeout.ms", 20_000)
         .set("group.consumer.assignment.interval.ms", 0);
     chain("consumer", broker.start());
 }
