@@ -12,7 +12,7 @@
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
-//! - `remote_log_manager`, `remote_log_metadata`: what moves to the cold tier, and who is told of it.
+//! - `remote_log_manager`, [`remote_storage`], `remote_log_metadata`: what moves to the cold tier, where that is, and who is told of it.
 //! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
@@ -36,6 +36,7 @@ pub mod monitoring;
 pub mod producer_ids;
 mod remote_log_manager;
 mod remote_log_metadata;
+pub mod remote_storage;
 pub mod replica;
 mod replica_moves;
 pub mod server;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use protocol::ids::Uuid;
 use storage::remote_log::object_store::path::Path;
 use storage::remote_log::{
-    CopyListener, Idle, Mover, ProbeError, RemoteError, RemotePartition, RemoteSegment, RemoteView, Step, probe,
+    CopyListener, Idle, Mover, ProbeError, RemoteError, RemotePartition, RemoteSegment, RemoteView, Step, StepInput,
+    probe,
 };
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -24,6 +25,8 @@ use crate::tasks::stopped;
 const STEPS: usize = 8;
 /// How often it is looked for partitions that are due, at least.
 const ROUND: Duration = Duration::from_secs(1);
+/// How long a stop waits for uploads that are under way.
+const FINISH: Duration = Duration::from_secs(5);
 /// How soon after a failed start, or a topic's failed deletion, the store is tried again.
 const PROBE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ pub(crate) async fn run(
         deleted: Vec::new(),
         running: JoinSet::new(),
         keys: HashMap::new(),
+        stop: stop.clone(),
     };
     loop {
         manager.begin_due();
@@ -56,23 +60,27 @@ pub(crate) async fn run(
         tokio::select! {
             Some(ended) = manager.running.join_next_with_id() => manager.joined(ended),
             () = tokio::time::sleep(round) => {}
-            // What is under way is dropped: the next start looks at what became of it.
-            () = stopped(&mut stop) => return,
+            () = stopped(&mut stop) => break,
         }
     }
+    // What takes longer is dropped: the next start looks at what became of it.
+    let rest = async { while manager.running.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(FINISH, rest).await;
 }
 
-/// Tries the store until it answers; false if it does not keep what the tier relies on.
+/// Tries the store until it answers clearly; false if it does not keep what the tier relies on.
 async fn wait_for_store(tier: &Tier) -> bool {
     loop {
         match probe(tier.store(), &tier.folder()).await {
             Ok(()) => return true,
-            Err(error @ ProbeError::Store(_)) => {
-                tracing::warn!(%error, "the remote storage is not reached; segments stay local");
+            Err(error @ (ProbeError::Store(_) | ProbeError::Unclear)) => {
+                let store = tier.store().name();
+                tracing::warn!(store, %error, "the remote storage is not reached; segments stay local");
                 tokio::time::sleep(PROBE_AGAIN).await;
             }
             Err(error) => {
-                tracing::error!(%error, "the remote storage is refused; segments stay local");
+                let store = tier.store().name();
+                tracing::error!(store, %error, "the remote storage is refused; segments stay local");
                 return false;
             }
         }
@@ -89,6 +97,7 @@ struct RemoteLogManager {
     running: JoinSet<Outcome>,
     /// Whose turn a running task is.
     keys: HashMap<Id, Key>,
+    stop: watch::Receiver<bool>,
 }
 
 /// What is known of one partition between its turns.
@@ -129,7 +138,8 @@ impl RemoteLogManager {
     /// Gives turns to those that are due, as far as there is room.
     fn begin_due(&mut self) {
         let settings = self.settings();
-        self.tier.store().uploads().set(settings.copy_bytes_per_second);
+        let own = self.services.settings.remote.as_ref().map_or(u64::MAX, |remote| remote.upload_bytes_per_second);
+        self.tier.store().uploads().set(settings.copy_bytes_per_second.min(own));
         self.tier.store().downloads().set(settings.fetch_bytes_per_second);
         self.forget_deleted();
         for (due, partition) in self.due() {
@@ -172,12 +182,16 @@ impl RemoteLogManager {
             return;
         };
         self.slots.entry(key).or_insert(Slot { mover: None, told: None, due: Instant::now(), failures: 0 });
-        let (tier, clock) = (Arc::clone(&self.tier), self.services.clock);
+        let (tier, clock, stop) = (Arc::clone(&self.tier), self.services.clock, self.stop.clone());
+        let grace_ms = i64::try_from(self.settings().orphan_grace.as_millis()).unwrap_or(i64::MAX);
         let task = self.running.spawn(async move {
             let mut mover = mover;
             let result = match partition.abandoned() {
                 Some(remote) => abandon(&tier, &partition, remote, &mut mover).await,
-                None => turn(&partition, &mut mover, || clock.now_ms()).await,
+                None => {
+                    let input = || partition.step_input(grace_ms, clock.now_ms());
+                    turn(&partition, &mut mover, input, &stop).await
+                }
             };
             Outcome::Moved { key, partition, mover, result }
         });
@@ -226,6 +240,12 @@ impl RemoteLogManager {
         };
         slot.due = now + pause;
         slot.failures = if result.is_err() { slot.failures.saturating_add(1) } else { 0 };
+        if let Err(TurnError::Remote(error)) = &result {
+            let is_deletion = error.is_of_deletion();
+            partition
+                .tiered()
+                .count(|traffic| if is_deletion { traffic.delete_failed() } else { traffic.copy_failed() });
+        }
         let Some(remote) = partition.tiered().remote() else { return };
         let view = remote.view();
         let is_told = slot.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &view));
@@ -257,11 +277,11 @@ impl RemoteLogManager {
         let (waiting, free) = std::mem::take(&mut self.deleted).into_iter().partition(|(id, _)| is_busy(*id));
         self.deleted = waiting;
         for topic in free {
-            let tier = Arc::clone(&self.tier);
+            let (tier, mut stop) = (Arc::clone(&self.tier), self.stop.clone());
             self.running.spawn(async move {
                 let result = tier.store().delete_all(&topic.1).await;
                 if result.is_err() {
-                    tokio::time::sleep(PROBE_AGAIN).await;
+                    let _ = tokio::time::timeout(PROBE_AGAIN, stopped(&mut stop)).await;
                 }
                 Outcome::Purged { topic, result }
             });
@@ -304,8 +324,11 @@ async fn abandon(
     remote: &Arc<RemotePartition>,
     mover: &mut Mover,
 ) -> Result<Turn, TurnError> {
-    let objects = tier.store().delete_all(&remote.keys().folder()).await?;
     let log = partition.log().clone();
+    // Nobody reads there from now on, before the first object goes.
+    remote.raise_log_start(partition.offsets()?.log_start_offset);
+    remote.store(&log).map_err(RemoteError::from)?;
+    let objects = tier.store().delete_all(&remote.keys().folder()).await?;
     remote.forget(&log).map_err(RemoteError::from)?;
     mover.start_over();
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
@@ -313,9 +336,17 @@ async fn abandon(
 }
 
 /// Some steps of one partition.
-async fn turn(partition: &Arc<Partition>, mover: &mut Mover, now_ms: impl Fn() -> i64) -> Result<Turn, TurnError> {
+async fn turn(
+    partition: &Arc<Partition>,
+    mover: &mut Mover,
+    input: impl Fn() -> Result<StepInput, PartitionError>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Turn, TurnError> {
     for _ in 0..STEPS {
-        let input = partition.step_input(now_ms())?;
+        if *stop.borrow() {
+            break;
+        }
+        let input = input()?;
         let log = partition.log().clone();
         let step = mover.step(&log, &input).await?;
         report(partition, &step);
@@ -328,15 +359,21 @@ async fn turn(partition: &Arc<Partition>, mover: &mut Mover, now_ms: impl Fn() -
 }
 
 fn report(partition: &Partition, step: &Step) {
+    let tiered = partition.tiered();
     let partition = partition.name();
     match step {
         Step::Copied { base_offset, end_offset, size_bytes } => {
+            tiered.count(|traffic| traffic.copied(*size_bytes));
             tracing::info!(%partition, base_offset, end_offset, size_bytes, "copied segment to remote storage");
         }
         Step::Expired { log_start_offset, reason } => {
             tracing::info!(%partition, log_start_offset, ?reason, "remote segments have expired");
         }
-        Step::Deleted { count } => tracing::info!(%partition, count, "deleted remote segments"),
+        Step::Deleted { count } => {
+            tiered.count(|traffic| traffic.deleted(*count as u64));
+            tracing::info!(%partition, count, "deleted remote segments");
+        }
+        Step::Swept { count } => tracing::info!(%partition, count, "removed remote objects that nothing names"),
         Step::Nothing(_) => {}
     }
 }

@@ -17,9 +17,7 @@ use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
 use storage::meta_properties::Expected;
-use storage::remote_log::object_store::local::LocalFileSystem;
-use storage::remote_log::object_store::prefix::PrefixStore;
-use storage::remote_log::{CacheLimits, RemoteReader, RemoteStore, StoreLimits};
+use storage::remote_log::{CacheLimits, RemoteReader, RemoteStore, StoreLimits, object_store};
 use storage::{LogDir, LogDirOptions, LogDirs};
 use tokio::sync::mpsc;
 
@@ -27,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::topic::TopicValues;
 use crate::config::{BrokerConfig, ListenerConfig};
+use crate::remote_storage;
 use crate::replica::{Flusher, ReplicaManager, Tier};
 use crate::server::Listener;
 use crate::services::Services;
@@ -48,9 +47,9 @@ pub enum StartError {
     /// The metadata log is damaged or the quorum has no leader.
     #[error(transparent)]
     Quorum(#[from] QuorumError),
-    /// The directory of remote segments cannot be made.
-    #[error("cannot use the remote storage at {root}: {source}")]
-    Remote { root: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The directory of remote segments cannot be made, or the client of their store.
+    #[error("cannot use the remote storage at {name}: {source}")]
+    Remote { name: String, source: object_store::Error },
     /// Records of these topics would be missing.
     #[error(
         "You have to delete all topics with the property remote.storage.enable=true before disabling tiered storage \
@@ -225,7 +224,7 @@ pub async fn start_quorum(
 /// The cold tier, if the settings have one. Nothing is read or written yet.
 ///
 /// # Errors
-/// The directory cannot be made; there is no tier, and topics have records in one.
+/// The directory or the client of the store cannot be made; there is no tier, and topics have records in one.
 pub fn open_tier(
     settings: &BrokerConfig,
     cluster_id: &Arc<str>,
@@ -237,17 +236,18 @@ pub fn open_tier(
         let tiered: Vec<&str> = names.into_iter().filter(is_tiered).collect();
         return if tiered.is_empty() { Ok(None) } else { Err(StartError::TieredTopics(tiered.join(", "))) };
     };
-    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Remote {
-        root: remote.root.display().to_string(),
-        source,
+    let name = remote.to_string();
+    let opened = match remote_storage::open(remote) {
+        Ok(opened) => opened,
+        Err(source) => return Err(StartError::Remote { name, source }),
     };
-    std::fs::create_dir_all(&remote.root).map_err(|error| unusable(error.into()))?;
-    let files = LocalFileSystem::new_with_prefix(&remote.root).map_err(|error| unusable(error.into()))?;
-    let files = PrefixStore::new(files.with_fsync(true), remote.key_prefix.as_str());
-    let store = Arc::new(RemoteStore::new(Arc::new(files), StoreLimits::default()));
+    tracing::info!(store = name, "remote storage");
+    let limits = StoreLimits { part_bytes: remote.part_bytes, ..StoreLimits::default() };
+    let store = Arc::new(RemoteStore::new(name, opened, limits));
     let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
     let (chunks, indexes) = (limits(remote.chunk_cache_bytes), limits(remote.index_cache_bytes));
     let reader = RemoteReader::new(Arc::clone(&store), remote.chunk_bytes, chunks, indexes);
+    let reader = reader.reading_ahead(remote.read_ahead_bytes);
     Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader))))
 }
 

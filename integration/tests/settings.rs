@@ -115,7 +115,7 @@ fn a_mistake_ends_with_one_line_and_touches_nothing() {
         (&["--override", "listeners=SSL://:9092"], &[], "listener.security.protocol.map"),
         (&["--override", "authorizer.class.name=a.B"], &[], "authorizer.class.name"),
         (&["--override", "remote.log.storage.system.enable=true"], &[], "remote.log.storage.manager.class.name"),
-        (&[], &[("KAFKA_LOG_SEGMENT_BYTES", "1")], "log.segment.bytes: Value must be at least 1048576"),
+        (&[], &[("KAFKA_LOG_SEGMENT_BYTES", "1")], "log.segment.bytes: Value must be at least 14"),
         (&[], &[("KAFKA_CFG_PROCESS_ROLES", "zookeeper")], "process.roles"),
         (&[], &[("KAFKA_NODE_ID", "1"), ("KAFKA_BROKER_ID", "2")], "node.id"),
         (&[], &[("KAFKA_ENABLE_KRAFT", "no")], "KAFKA_ENABLE_KRAFT=no"),

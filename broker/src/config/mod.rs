@@ -1,6 +1,7 @@
 //! The broker's settings: keys and their rows, where they are set and which of those counts, and the typed result.
 //! Precedence: command line > environment > file > default, and above all what the cluster has stored for keys that may change.
 
+mod aiven;
 pub mod alter;
 mod cleaner;
 mod consumer_group;
@@ -16,6 +17,7 @@ mod remote_log_metadata;
 pub mod rules;
 pub mod server_properties;
 mod sources;
+mod store_location;
 mod suggest;
 mod tier;
 pub mod topic;
@@ -38,6 +40,7 @@ pub use listeners::{ListenerConfig, Listeners};
 pub use remote::{RemoteConfig, RemoteSettings};
 pub use remote_log_metadata::RemoteLogMetadataConfig;
 pub use sources::Sources;
+pub use store_location::{Cloud, StoreLocation, StoreOptions};
 pub use value::{ConfigError, HIDDEN, Value};
 pub use values::EffectiveValue;
 

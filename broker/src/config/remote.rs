@@ -2,37 +2,55 @@
 //! prefix are those of the two classes whose names are understood.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use raft::image::Configs;
 
-use super::{BrokerConfig, ConfigError, Keys};
+use super::store_location::{StoreLocation, URL};
+use super::{BrokerConfig, ConfigError, Keys, aiven};
 
 const CLASS: &str = "remote.log.storage.manager.class.name";
 const PREFIX: &str = "remote.log.storage.manager.impl.prefix";
-/// <https://github.com/Aiven-Open/tiered-storage-for-apache-kafka>
-const AIVEN: &str = "io.aiven.kafka.tieredstorage.RemoteStorageManager";
-const AIVENS_FILES: &str = "io.aiven.kafka.tieredstorage.storage.filesystem.FileSystemStorage";
 /// Of Kafka's own tests.
 const LOCAL: &str = "org.apache.kafka.server.log.remote.storage.LocalTieredStorage";
 
 const DEFAULT_CHUNK: u64 = 4 << 20;
 const DEFAULT_CHUNK_CACHE: u64 = 64 << 20;
+const DEFAULT_PART: u64 = 8 << 20;
+const DEFAULT_READ_AHEAD: u64 = 8 << 20;
+
+/// The keys behind the class's prefix.
+pub(super) type OwnKeys = BTreeMap<String, String>;
 
 /// Where remote segments are, as the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteConfig {
-    /// A directory.
-    pub root: PathBuf,
+    pub location: StoreLocation,
     /// Put before every key; may be empty.
     pub key_prefix: String,
+    /// Larger objects go up in parts of this size.
+    pub part_bytes: u64,
+    /// Bytes per second that may go up, besides what `remote.log.manager.copy.max.bytes.per.second` says.
+    pub upload_bytes_per_second: u64,
     /// Segments are read in pieces of this size.
     pub chunk_bytes: u64,
     /// So many bytes of pieces stay in memory.
     pub chunk_cache_bytes: u64,
+    /// So many bytes are fetched ahead of a reader.
+    pub read_ahead_bytes: u64,
     /// So many bytes of indexes stay in memory.
     pub index_cache_bytes: u64,
+}
+
+impl fmt::Display for RemoteConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key_prefix.trim_end_matches('/') {
+            "" => self.location.fmt(formatter),
+            prefix => write!(formatter, "{}/{prefix}", self.location),
+        }
+    }
 }
 
 /// What may change while the broker runs.
@@ -43,6 +61,8 @@ pub struct RemoteSettings {
     pub copiers: usize,
     pub copy_bytes_per_second: u64,
     pub fetch_bytes_per_second: u64,
+    /// How old an object is that no manifest names when it is removed.
+    pub orphan_grace: Duration,
     /// For one Fetch.
     pub fetch_max_wait: Duration,
     /// For one ListOffsets.
@@ -71,6 +91,7 @@ impl BrokerConfig {
             copiers: keys.int("remote.log.manager.copier.thread.pool.size"),
             copy_bytes_per_second: keys.number("remote.log.manager.copy.max.bytes.per.second").cast_unsigned(),
             fetch_bytes_per_second: keys.number("remote.log.manager.fetch.max.bytes.per.second").cast_unsigned(),
+            orphan_grace: time("ottla.remote.orphan.grace.ms"),
             fetch_max_wait: time("remote.fetch.max.wait.ms"),
             list_offsets_timeout: time("remote.list.offsets.request.timeout.ms"),
             first_backoff: time("remote.log.manager.task.retry.backoff.ms"),
@@ -100,23 +121,23 @@ impl Keys<'_> {
     }
 
     /// The store, if remote storage is switched on. The keys that are understood are taken out of `own`.
-    fn remote(&self, own: &mut BTreeMap<String, String>) -> Result<Option<RemoteConfig>, ConfigError> {
+    fn remote(&self, own: &mut OwnKeys) -> Result<Option<RemoteConfig>, ConfigError> {
         if !self.value("remote.log.storage.system.enable").is_true() {
             return Ok(None);
         }
-        let (root, key_prefix) = match (self.text("ottla.remote.storage.url"), self.text(CLASS)) {
-            (Some(url), _) => (directory_of(&url)?, String::new()),
-            (None, Some(class)) if class == LOCAL => (required(own, "dir")?, String::new()),
-            (None, Some(class)) if class == AIVEN => {
-                let backend = required(own, "storage.backend.class")?;
-                if backend != AIVENS_FILES {
-                    let reason = format!("The only storage that is built in yet is {AIVENS_FILES}");
-                    return Err(ConfigError::invalid("storage.backend.class", backend, reason));
-                }
-                (required(own, "storage.root")?, own.remove("key.prefix").unwrap_or_default())
+        let (location, key_prefix, part_bytes) = match (self.text(URL), self.text(CLASS)) {
+            (Some(url), _) => {
+                let (location, key_prefix) = StoreLocation::of_url(&url)?;
+                (location, key_prefix, None)
             }
+            (None, Some(class)) if class == LOCAL => {
+                (StoreLocation::Directory(PathBuf::from(required(own, "dir")?)), String::new(), None)
+            }
+            (None, Some(class)) if class == aiven::CLASS => aiven::location(own)?,
             (None, Some(class)) => {
-                let reason = format!("Java classes are not loaded; built in under their names are {AIVEN} and {LOCAL}");
+                let built_in = aiven::CLASS;
+                let reason =
+                    format!("Java classes are not loaded; built in under their names are {built_in} and {LOCAL}");
                 return Err(ConfigError::invalid(CLASS, class, reason));
             }
             (None, None) => {
@@ -124,36 +145,29 @@ impl Keys<'_> {
                 return Err(ConfigError::invalid(CLASS, "null", reason));
             }
         };
+        let upload_rate = bytes(own, &["upload.rate.limit.bytes.per.second"], 1)?;
         Ok(Some(RemoteConfig {
-            root: PathBuf::from(root),
+            location,
             key_prefix,
+            part_bytes: part_bytes.unwrap_or(DEFAULT_PART),
+            upload_bytes_per_second: upload_rate.unwrap_or(u64::MAX),
             chunk_bytes: bytes(own, &["chunk.size"], 1)?.unwrap_or(DEFAULT_CHUNK),
             chunk_cache_bytes: bytes(own, &["fetch.chunk.cache.size", "chunk.cache.size"], -1)?
                 .unwrap_or(DEFAULT_CHUNK_CACHE),
+            read_ahead_bytes: bytes(own, &["fetch.chunk.cache.prefetch.max.size"], 0)?.unwrap_or(DEFAULT_READ_AHEAD),
             index_cache_bytes: self.number("remote.log.index.file.cache.total.size.bytes").cast_unsigned(),
         }))
     }
 }
 
-/// The path of a `file` URL.
-fn directory_of(url: &str) -> Result<String, ConfigError> {
-    match url.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-        Some(path) => Ok(path.to_owned()),
-        None => {
-            let reason = "Expected file:///and/a/path; other stores are not built in yet";
-            Err(ConfigError::invalid("ottla.remote.storage.url", url, reason))
-        }
-    }
-}
-
-fn required(own: &mut BTreeMap<String, String>, name: &str) -> Result<String, ConfigError> {
+pub(super) fn required(own: &mut OwnKeys, name: &str) -> Result<String, ConfigError> {
     let missing =
         || ConfigError::Conflict(format!("Missing required configuration \"{name}\" which has no default value."));
     own.remove(name).filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
 /// The first of the names that is set. -1, where it is allowed, is no limit.
-fn bytes(own: &mut BTreeMap<String, String>, names: &[&str], min: i64) -> Result<Option<u64>, ConfigError> {
+pub(super) fn bytes(own: &mut OwnKeys, names: &[&str], min: i64) -> Result<Option<u64>, ConfigError> {
     let mut found = None;
     for name in names {
         let Some(text) = own.remove(*name) else { continue };
@@ -172,6 +186,8 @@ mod tests {
     use super::*;
     use crate::config::ConfigWarning;
 
+    const FILES: &str = "io.aiven.kafka.tieredstorage.storage.filesystem.FileSystemStorage";
+
     fn config(properties: &[(&str, &str)]) -> Result<(BrokerConfig, Vec<ConfigWarning>), ConfigError> {
         BrokerConfig::new(properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
@@ -182,22 +198,25 @@ mod tests {
     fn the_articles_keys_name_a_directory() {
         let (config, warnings) = config(&[
             ON,
-            (CLASS, AIVEN),
+            (CLASS, aiven::CLASS),
             ("remote.log.storage.manager.class.path", "./libs/*"),
             (PREFIX, "rsm.config."),
             ("rsm.config.chunk.size", "100"),
             ("rsm.config.chunk.cache.size", "20000"),
             ("rsm.config.chunk.cache.retention.ms", "1000"),
             ("rsm.config.key.prefix", "tiered-storage-demo/"),
-            ("rsm.config.storage.backend.class", AIVENS_FILES),
+            ("rsm.config.storage.backend.class", FILES),
             ("rsm.config.storage.root", "./data/fs_storage"),
         ])
         .unwrap();
         let expected = RemoteConfig {
-            root: PathBuf::from("./data/fs_storage"),
+            location: StoreLocation::Directory(PathBuf::from("./data/fs_storage")),
             key_prefix: "tiered-storage-demo/".to_owned(),
+            part_bytes: DEFAULT_PART,
+            upload_bytes_per_second: u64::MAX,
             chunk_bytes: 100,
             chunk_cache_bytes: 20_000,
+            read_ahead_bytes: DEFAULT_READ_AHEAD,
             index_cache_bytes: 1 << 30,
         };
         assert_eq!(config.remote, Some(expected));
@@ -209,9 +228,16 @@ mod tests {
     fn other_ways_to_name_a_directory() {
         let (of_url, _) = config(&[ON, ("ottla.remote.storage.url", "file:///cold")]).unwrap();
         let (of_class, _) = config(&[ON, (CLASS, LOCAL), (PREFIX, "x."), ("x.dir", "/cold")]).unwrap();
-        assert_eq!(of_url.remote.as_ref().map(|remote| &remote.root), Some(&PathBuf::from("/cold")));
+        let location = StoreLocation::Directory(PathBuf::from("/cold"));
+        assert_eq!(of_url.remote.as_ref().map(|remote| &remote.location), Some(&location));
         assert_eq!(of_url.remote, of_class.remote);
         assert_eq!(config(&[(CLASS, LOCAL)]).unwrap().0.remote, None, "not switched on");
+    }
+
+    #[test]
+    fn a_url_names_a_bucket() {
+        let (config, _) = config(&[ON, ("ottla.remote.storage.url", "s3://cold/kafka/")]).unwrap();
+        assert_eq!(config.remote.map(|remote| remote.to_string()).as_deref(), Some("s3://cold/kafka"));
     }
 
     #[test]
@@ -220,11 +246,8 @@ mod tests {
             &[],
             &[(CLASS, "com.example.Storage")],
             &[(CLASS, LOCAL)],
-            &[
-                (CLASS, AIVEN),
-                ("rsm.config.storage.backend.class", "io.aiven.kafka.tieredstorage.storage.s3.S3Storage"),
-            ],
-            &[("ottla.remote.storage.url", "s3://bucket")],
+            &[(CLASS, aiven::CLASS), ("rsm.config.storage.backend.class", "com.example.Storage")],
+            &[("ottla.remote.storage.url", "ftp://bucket")],
             &[(CLASS, LOCAL), ("rsm.config.dir", "/x"), ("rsm.config.chunk.size", "0")],
         ];
         for keys in cases {

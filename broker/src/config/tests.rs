@@ -61,8 +61,8 @@ fn refusals_name_key_value_and_bound() {
         (&[("num.partitions", "0")], "Invalid value 0 for configuration num.partitions: Value must be at least 1"),
         (&[("num.partitions", "x")], "Invalid value x for configuration num.partitions: Not a number of type INT"),
         (
-            &[("log.segment.bytes", "100")],
-            "Invalid value 100 for configuration log.segment.bytes: Value must be at least 1048576",
+            &[("log.segment.bytes", "13")],
+            "Invalid value 13 for configuration log.segment.bytes: Value must be at least 14",
         ),
         (
             &[("node.id", "1"), ("broker.id", "2")],

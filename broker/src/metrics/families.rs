@@ -41,6 +41,7 @@ pub fn scrape(services: &Services, runtime: &tokio::runtime::RuntimeMetrics) -> 
     scrape.cluster(&mut out);
     let traffic = scrape.traffic();
     traffic.put(&mut out);
+    scrape.remote(&mut out);
     scrape.groups(&mut out);
     scrape.replicas(&mut out);
     scrape.topics(&mut out);

@@ -9,6 +9,7 @@ mod groups;
 mod partition_health;
 mod process;
 mod quorum;
+mod remote;
 mod request_families;
 mod requests;
 mod topic_traffic;
@@ -27,6 +28,7 @@ pub use cleaner::CleanerMetrics;
 pub use families::scrape;
 pub use partition_health::Health;
 use quorum::QuorumMetrics;
+pub use remote::RemoteTraffic;
 pub use requests::RequestMetrics;
 pub use traffic::{Totals, Traffic};
 

@@ -33,12 +33,12 @@ impl Partition {
     ///
     /// # Errors
     /// As [`Partition::load`]; not the leader.
-    pub(crate) fn step_input(&self, now_ms: i64) -> Result<StepInput, PartitionError> {
+    pub(crate) fn step_input(&self, orphan_grace_ms: i64, now_ms: i64) -> Result<StepInput, PartitionError> {
         self.check_leader()?;
         let tier = self.settings().tier;
         let stable_end_offset = self.last_stable_offset()?;
         let config = TierConfig { copies: tier.config.copies && tier.is_tiered, ..tier.config };
-        Ok(StepInput { config, leader_epoch: self.leader_epoch(), stable_end_offset, now_ms })
+        Ok(StepInput { config, leader_epoch: self.leader_epoch(), stable_end_offset, orphan_grace_ms, now_ms })
     }
 
     /// Lets the local log begin no earlier than the log as a whole: what has expired is not read from here either.

@@ -13,6 +13,8 @@ use storage::remote_log::{
 };
 use storage::{Error, Log, ReadLimits, TimestampOffset};
 
+use crate::metrics::RemoteTraffic;
+
 /// What a topic's configuration says of its remote part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicTier {
@@ -39,15 +41,22 @@ pub struct Tier {
     reader: RemoteReader,
     /// Deleted topics whose objects are still there.
     deleted: Mutex<Vec<(Uuid, Path)>>,
+    /// Of all partitions, those that are gone too.
+    traffic: RemoteTraffic,
 }
 
 impl Tier {
     pub fn new(cluster_id: Arc<str>, broker_id: i32, store: Arc<RemoteStore>, reader: RemoteReader) -> Self {
-        Self { cluster_id, broker_id, store, reader, deleted: Mutex::default() }
+        Self { cluster_id, broker_id, store, reader, deleted: Mutex::default(), traffic: RemoteTraffic::default() }
     }
 
     pub fn store(&self) -> &Arc<RemoteStore> {
         &self.store
+    }
+
+    /// What went there and came back.
+    pub fn traffic(&self) -> &RemoteTraffic {
+        &self.traffic
     }
 
     /// Where the objects of this cluster are.
@@ -94,11 +103,12 @@ impl fmt::Debug for Tier {
 pub struct Tiered {
     tier: Option<Arc<Tier>>,
     remote: OnceLock<Arc<RemotePartition>>,
+    traffic: Arc<RemoteTraffic>,
 }
 
 impl Tiered {
     pub fn new(tier: Option<Arc<Tier>>) -> Self {
-        Self { tier, remote: OnceLock::new() }
+        Self { tier, ..Self::default() }
     }
 
     pub fn tier(&self) -> Option<&Arc<Tier>> {
@@ -107,6 +117,19 @@ impl Tiered {
 
     pub fn remote(&self) -> Option<&Arc<RemotePartition>> {
         self.remote.get()
+    }
+
+    /// What went there and came back.
+    pub fn traffic(&self) -> &RemoteTraffic {
+        &self.traffic
+    }
+
+    /// Counts for this partition and for the whole tier.
+    pub fn count(&self, count: impl Fn(&RemoteTraffic)) {
+        count(&self.traffic);
+        if let Some(tier) = &self.tier {
+            count(&tier.traffic);
+        }
     }
 
     /// Brings what is known of the remote part into memory: of a tiered topic, and of one that was and has objects left.
@@ -140,8 +163,19 @@ impl Tiered {
     /// The read of an offset that lies in the remote part.
     pub fn read(&self, offset: i64, limits: ReadLimits) -> Option<RemoteRead> {
         let (tier, remote) = (self.tier.as_ref()?, self.remote.get()?);
-        let segment = Arc::clone(remote.view().segment_of(offset)?);
-        Some(RemoteRead { tier: Arc::clone(tier), remote: Arc::clone(remote), segment, offset, limits })
+        let view = remote.view();
+        let segment = Arc::clone(view.segment_of(offset)?);
+        let following = view.segment_of(segment.end_offset).map(Arc::clone);
+        let traffic = Arc::clone(&self.traffic);
+        Some(RemoteRead {
+            tier: Arc::clone(tier),
+            remote: Arc::clone(remote),
+            traffic,
+            segment,
+            following,
+            offset,
+            limits,
+        })
     }
 
     /// The leader epochs of both parts.
@@ -184,7 +218,10 @@ impl Tiered {
 pub struct RemoteRead {
     tier: Arc<Tier>,
     remote: Arc<RemotePartition>,
+    traffic: Arc<RemoteTraffic>,
     segment: Arc<RemoteSegment>,
+    /// The one behind it, which a reader wants next.
+    following: Option<Arc<RemoteSegment>>,
     offset: i64,
     limits: ReadLimits,
 }
@@ -209,6 +246,11 @@ impl RemoteRead {
     /// # Cancel safety
     /// What has come so far stays in the cache, for the next one who asks.
     pub async fn bytes(&self) -> Result<Bytes, RemoteError> {
-        self.tier.reader.read(self.remote.keys(), &self.segment, self.offset, self.limits).await
+        let segments = (&*self.segment, self.following.as_deref());
+        let read = self.tier.reader.read(self.remote.keys(), segments, self.offset, self.limits).await;
+        let size = read.as_ref().ok().map(|bytes| bytes.len() as u64);
+        self.traffic.fetched(size);
+        self.tier.traffic.fetched(size);
+        read
     }
 }

@@ -21,7 +21,7 @@ use super::{Log, ReadLimits, StoredOffsets, lock};
 use crate::config::LogConfig;
 use crate::error::{AppendError, Error};
 use crate::log_dir::{LogDir, future_name};
-use crate::partition_metadata;
+use crate::{partition_metadata, remote_log};
 
 impl Log {
     /// Opens a copy of the log of `partition` in `log_dir`: a new one, or the one that is in `folder`. Nothing is read or created
@@ -125,6 +125,9 @@ impl Log {
     pub fn promote(&self, source: &Self) -> Result<Arc<Self>, Error> {
         let folder = self.future.as_ref().ok_or(Error::Deleted)?;
         let offsets = self.offsets()?;
+        if let Some(manifest) = source.read_beside(remote_log::COPY)? {
+            self.write_beside(remote_log::COPY, &manifest)?;
+        }
         if self.loaded()?.active().is_none() {
             self.begin_segment_at(offsets.log_end_offset)?;
         }

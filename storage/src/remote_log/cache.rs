@@ -2,7 +2,8 @@
 //! download, and a download that nobody waits for any more goes on where it was when the next one asks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -25,6 +26,8 @@ type Download = Shared<BoxFuture<'static, Result<Bytes, RemoteError>>>;
 
 pub(super) struct PieceCache {
     limits: CacheLimits,
+    /// Bytes on their way that nobody has asked for yet.
+    ahead: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -46,7 +49,7 @@ struct Piece {
 
 impl PieceCache {
     pub(super) fn new(limits: CacheLimits) -> Self {
-        Self { limits, state: Mutex::default() }
+        Self { limits, ahead: AtomicU64::new(0), state: Mutex::default() }
     }
 
     /// The piece `key` of `size` bytes: from memory, or by the download that `begin` makes.
@@ -68,6 +71,29 @@ impl PieceCache {
             self.lock().remove(&key);
         }
         result
+    }
+
+    /// Begins a download that nobody asks for yet, unless the piece is there or half of the cache is on its way like that. One
+    /// that fails is forgotten: who asks tries anew.
+    pub(super) fn begin_ahead(
+        self: &Arc<Self>,
+        key: PieceKey,
+        size: u64,
+        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
+    ) {
+        let is_too_much = self.ahead.load(Ordering::Relaxed).saturating_add(size) > self.limits.bytes / 2;
+        if is_too_much || self.limits.count == 0 || self.lock().pieces.contains_key(&key) {
+            return;
+        }
+        self.ahead.fetch_add(size, Ordering::Relaxed);
+        let (download, cache) = (self.find_or_begin(&key, size, begin), Arc::clone(self));
+        tokio::spawn(async move {
+            let failed = download.await.is_err();
+            cache.ahead.fetch_sub(size, Ordering::Relaxed);
+            if failed {
+                cache.lock().remove(&key);
+            }
+        });
     }
 
     fn find_or_begin(

@@ -9,6 +9,9 @@ use object_store::path::Path;
 use super::ManifestError;
 use crate::error::Error;
 
+/// What a deletion is called.
+pub(super) const DELETING: &str = "deleting";
+
 /// Why something was not read, written or deleted. Cheap to clone: everybody who waited for one download gets it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RemoteError {
@@ -45,6 +48,17 @@ impl RemoteError {
     /// Whether the object is simply not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Store { source, .. } if matches!(**source, object_store::Error::NotFound { .. }))
+    }
+
+    /// Whether an object was to be deleted.
+    pub fn is_of_deletion(&self) -> bool {
+        matches!(self, Self::Store { action: DELETING, .. } | Self::Deadline { action: DELETING, .. })
+    }
+
+    /// Whether an object that was to be created is there already.
+    pub(super) fn is_already_there(&self) -> bool {
+        use object_store::Error::{AlreadyExists, Precondition};
+        matches!(self, Self::Store { source, .. } if matches!(**source, AlreadyExists { .. } | Precondition { .. }))
     }
 }
 

@@ -6,6 +6,7 @@ use object_store::path::Path;
 use protocol::ids::{TopicPartition, Uuid, format_uuid};
 
 const MANIFESTS: &str = "manifest";
+const PART: &str = "part-";
 
 /// The keys of one partition's objects, relative to the store's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl PartitionKeys {
 
     /// A part of a manifest of many segments.
     pub fn part(&self, id: Uuid) -> Path {
-        Path::from(format!("{}/part-{}", self.folder, format_uuid(id)))
+        Path::from(format!("{}/{PART}{}", self.folder, format_uuid(id)))
     }
 
     /// What the keys of manifests begin with.
@@ -79,6 +80,15 @@ impl PartitionKeys {
     /// One manifest.
     pub fn manifest(&self, version: ManifestVersion) -> Path {
         Path::from(format!("{}/{MANIFESTS}/{version}", self.folder))
+    }
+
+    /// Whether a key is that of a segment's object, or of a part of a manifest.
+    pub(super) fn is_of_segment(key: &Path) -> bool {
+        let Some(name) = key.filename() else { return false };
+        let has_offset = name
+            .get(..21)
+            .is_some_and(|start| start.ends_with('-') && start.bytes().take(20).all(|byte| byte.is_ascii_digit()));
+        name.starts_with(PART) || has_offset && (name.ends_with(".log") || name.ends_with(".indexes"))
     }
 
     /// The version in a manifest's key; `None` for any other key.

@@ -22,6 +22,7 @@
 mod cache;
 mod error;
 mod keys;
+mod local_log;
 mod manifest;
 mod mover;
 mod policy;
@@ -31,6 +32,7 @@ mod reader;
 mod remote_partition;
 mod segment_object;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -45,6 +47,7 @@ pub use policy::{Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;
 pub use reader::RemoteReader;
+pub(crate) use remote_partition::COPY;
 pub use remote_partition::{RemotePartition, RemoteView};
 pub use store::{RemoteStore, StoreLimits};
 

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use protocol::ids::Uuid;
 use protocol::record_batch::BatchHeader;
 
+use super::local_log::{export, local_batch, look, store_copy};
 use super::remote_partition::Newest;
 use super::segment_object::{describe, join};
+use super::sweep::{Doubt, orphans};
 use super::{
     CacheLimits, Decision, ExpiryReason, Idle, Manifest, ManifestError, ManifestVersion, Part, PartSegments,
     PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, Situation, TierConfig,
     decide,
 };
-use crate::log::{Log, ReadLimits, Region, RolledSegment, SegmentExport};
+use crate::log::{Log, ReadLimits, SegmentExport};
 
 /// A manifest with more segments than this leaves the older half to a part, which is written once.
 const SPLIT: usize = 512;
@@ -34,6 +36,8 @@ pub enum Step {
     Expired { log_start_offset: i64, reason: ExpiryReason },
     /// So many segments are gone.
     Deleted { count: usize },
+    /// So many objects that no manifest names are gone.
+    Swept { count: usize },
     /// There was nothing to do.
     Nothing(Idle),
 }
@@ -45,6 +49,8 @@ pub struct StepInput {
     pub leader_epoch: i32,
     /// What lies below is replicated and in no open transaction (exclusive).
     pub stable_end_offset: i64,
+    /// How old an object is that no manifest names when it is removed, in milliseconds.
+    pub orphan_grace_ms: i64,
     /// Milliseconds since the epoch.
     pub now_ms: i64,
 }
@@ -64,6 +70,7 @@ pub struct Mover {
     listener: Option<Arc<dyn CopyListener>>,
     /// `None`: to be looked up, since nothing is known or what was known may be outdated.
     published: Option<Published>,
+    doubt: Doubt,
 }
 
 /// The newest manifest.
@@ -75,17 +82,9 @@ struct Published {
     parts: Vec<Part>,
 }
 
-/// The local log at one moment.
-struct Local {
-    segments: Vec<RolledSegment>,
-    bytes: u64,
-    log_end_offset: i64,
-    recovery_point: i64,
-}
-
 impl Mover {
     pub fn new(store: Arc<RemoteStore>, broker_id: i32, partition: Arc<RemotePartition>) -> Self {
-        Self { store, broker_id, partition, listener: None, published: None }
+        Self { store, broker_id, partition, listener: None, published: None, doubt: Doubt::Unknown }
     }
 
     /// Tells `listener` of every copy before it begins.
@@ -107,9 +106,13 @@ impl Mover {
     /// # Cancel safety
     /// As an error; objects that no manifest names may stay in the store.
     pub async fn step(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<Step, RemoteError> {
+        if self.doubt == Doubt::Unknown {
+            self.doubt = Doubt::Since(input.now_ms);
+        }
         let result = self.try_step(log, input).await;
         if result.is_err() {
             self.start_over();
+            self.doubt = Doubt::Since(input.now_ms);
         }
         result
     }
@@ -131,7 +134,15 @@ impl Mover {
             now_ms: input.now_ms,
         });
         match decision {
-            Decision::Nothing(idle) => Ok(Step::Nothing(idle)),
+            Decision::Nothing(idle) => match self.doubt {
+                Doubt::Since(then) if input.now_ms.saturating_sub(then) > input.orphan_grace_ms => {
+                    match self.sweep(input).await? {
+                        0 => Ok(Step::Nothing(idle)),
+                        count => Ok(Step::Swept { count }),
+                    }
+                }
+                _ => Ok(Step::Nothing(idle)),
+            },
             Decision::Delete { count } => self.delete(log, input, count).await,
             Decision::Expire { log_start_offset, reason } => {
                 self.partition.raise_log_start(log_start_offset);
@@ -169,7 +180,7 @@ impl Mover {
         let none = CacheLimits { bytes: 0, count: 0 };
         let reader = RemoteReader::new(Arc::clone(&self.store), SEAM_CHUNK, none, none);
         let limits = ReadLimits { end_offset: last.end_offset, max_bytes: 1, at_least_one: true };
-        let remote = reader.read(self.partition.keys(), last, offset, limits).await?;
+        let remote = reader.read(self.partition.keys(), (last, None), offset, limits).await?;
         let is_same = |remote: BatchHeader| (remote.base_offset, remote.crc) == (local.base_offset, local.crc);
         if BatchHeader::read(&remote).is_ok_and(is_same) { Ok(()) } else { Err(RemoteError::Diverged { offset }) }
     }
@@ -220,6 +231,25 @@ impl Mover {
         self.partition.change(|view| view.segments = segments);
         store_copy(&self.partition, log).await?;
         Ok(Step::Deleted { count })
+    }
+
+    /// Removes what no manifest names and is old enough. Returns how many objects that were.
+    async fn sweep(&mut self, input: &StepInput) -> Result<usize, RemoteError> {
+        let Some(known) = &self.published else { return Ok(0) };
+        let keys = self.partition.keys();
+        // What is listed after the newest manifest was looked at may be newer, which makes it young.
+        self.check_newest().await?;
+        let listed = self.store.list(&keys.folder()).await?;
+        let view = self.partition.view();
+        let newest = known.versions.last().copied().unwrap_or_default();
+        let young_ms = input.now_ms.saturating_sub(input.orphan_grace_ms);
+        let segments = view.segments.iter().map(|segment| &**segment);
+        let found = orphans(keys, &listed, segments, &known.parts, newest, young_ms);
+        for key in &found.old {
+            self.store.delete(key).await?;
+        }
+        self.doubt = if found.has_young { Doubt::Since(input.now_ms) } else { Doubt::None };
+        Ok(found.old.len())
     }
 
     /// A leader that was deposed must not delete what its successor reads.
@@ -336,51 +366,4 @@ async fn segments_of(
 
 fn in_parts(manifest: &Manifest, segment: &RemoteSegment) -> bool {
     manifest.parts.last().is_some_and(|last| segment.base_offset < last.end_offset)
-}
-
-/// The disk is not read by a worker of the runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, crate::Error> + Send + 'static,
-) -> Result<T, RemoteError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(RemoteError::from),
-        Err(error) => Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))),
-    }
-}
-
-/// The header of the local batch that holds `offset`; `None` if the local log does not have it.
-async fn local_batch(log: &Arc<Log>, offset: i64) -> Result<Option<BatchHeader>, RemoteError> {
-    let log = Arc::clone(log);
-    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
-    let read = blocking(move || match log.read(offset, limits) {
-        Err(crate::Error::OffsetOutOfRange { .. }) => Ok(Region::empty()),
-        read => read,
-    });
-    let bytes = read.await?.read().map_err(|error| RemoteError::LocalFile(Arc::new(error)))?;
-    Ok(BatchHeader::read(&bytes).ok())
-}
-
-async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
-    let log = Arc::clone(log);
-    blocking(move || {
-        let segments = log.rolled_segments()?;
-        let offsets = log.offsets()?;
-        Ok(Local {
-            segments,
-            bytes: log.size_bytes()?,
-            log_end_offset: offsets.log_end_offset,
-            recovery_point: offsets.recovery_point,
-        })
-    })
-    .await
-}
-
-async fn export(log: &Arc<Log>, base_offset: i64) -> Result<Option<SegmentExport>, RemoteError> {
-    let log = Arc::clone(log);
-    blocking(move || log.export_segment(base_offset)).await
-}
-
-async fn store_copy(partition: &Arc<RemotePartition>, log: &Arc<Log>) -> Result<(), RemoteError> {
-    let (partition, log) = (Arc::clone(partition), Arc::clone(log));
-    blocking(move || partition.store(&log)).await
 }

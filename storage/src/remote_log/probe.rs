@@ -21,7 +21,10 @@ pub enum ProbeError {
     /// A key was created although it existed.
     #[error("the store overwrites an object that was to be created only if absent; segments would not be safe there")]
     Overwrites,
-    /// Of several that created one key at once, more or fewer than one were told that they had.
+    /// Of several that created one key at once, nobody was told that he had: an answer was lost.
+    #[error("of {RACERS} that created one object at once none was told that it succeeded")]
+    Unclear,
+    /// Of several that created one key at once, more than one were told that they had.
     #[error("of {RACERS} that created one object at once {winners} succeeded; segments would not be safe there")]
     Races { winners: usize },
     /// It does not return what was written.
@@ -56,7 +59,11 @@ async fn try_out(store: &RemoteStore, folder: &Path) -> Result<(), ProbeError> {
     let raced = folder.clone().join("raced");
     let winners = join_all((0..RACERS).map(|_| create_again(store, &raced))).await;
     let winners = winners.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().filter(|won| *won).count();
-    if winners == 1 { Ok(()) } else { Err(ProbeError::Races { winners }) }
+    match winners {
+        0 => Err(ProbeError::Unclear),
+        1 => Ok(()),
+        _ => Err(ProbeError::Races { winners }),
+    }
 }
 
 /// Whether the store says that it created the object.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use futures_util::future::try_join_all;
+use futures_util::future::{BoxFuture, try_join_all};
 use object_store::path::Path;
 use protocol::record_batch::{BatchHeader, HEADER_SIZE, Records, expansion_limit};
 
@@ -19,10 +19,12 @@ use crate::log::{ReadLimits, TimestampOffset};
 pub struct RemoteReader {
     store: Arc<RemoteStore>,
     /// Pieces of segments, by number.
-    chunks: PieceCache,
+    chunks: Arc<PieceCache>,
     /// Joined indexes, whole.
-    indexes: PieceCache,
+    indexes: Arc<PieceCache>,
     chunk_bytes: u64,
+    /// See [`RemoteReader::reading_ahead`].
+    ahead_bytes: u64,
 }
 
 /// A batch and where it is.
@@ -50,14 +52,23 @@ impl RemoteReader {
     pub fn new(store: Arc<RemoteStore>, chunk_bytes: u64, chunks: CacheLimits, indexes: CacheLimits) -> Self {
         Self {
             store,
-            chunks: PieceCache::new(chunks),
-            indexes: PieceCache::new(indexes),
+            chunks: Arc::new(PieceCache::new(chunks)),
+            indexes: Arc::new(PieceCache::new(indexes)),
             chunk_bytes: chunk_bytes.max(1),
+            ahead_bytes: 0,
         }
     }
 
+    /// Fetches so many bytes behind what a reader has read, in the segment and in the one that follows it, before they are
+    /// asked for; as far as the cache has room for it.
+    #[must_use]
+    pub fn reading_ahead(self, ahead_bytes: u64) -> Self {
+        Self { ahead_bytes, ..self }
+    }
+
     /// Whole batches from the one that holds `offset` (inclusive) on, at most `limits.max_bytes`, inside `segment`: a reader
-    /// asks again from where these end. `limits.end_offset` is not looked at: what is remote is stable.
+    /// asks again from where these end. `limits.end_offset` is not looked at: what is remote is stable. `following` is the next
+    /// segment, if there is one: who reads to the end of this one will want it.
     ///
     /// # Errors
     /// The store's; [`RemoteError::Corrupt`].
@@ -67,7 +78,7 @@ impl RemoteReader {
     pub async fn read(
         &self,
         keys: &PartitionKeys,
-        segment: &RemoteSegment,
+        (segment, following): (&RemoteSegment, Option<&RemoteSegment>),
         offset: i64,
         limits: ReadLimits,
     ) -> Result<Bytes, RemoteError> {
@@ -81,6 +92,12 @@ impl RemoteReader {
             return Ok(Bytes::new());
         }
         let end = first.position.saturating_add(max_bytes.max(first_size)).min(segment.size());
+        let left = source.read_ahead(end, self.ahead_bytes);
+        if let Some(following) = following.filter(|_| left > 0) {
+            let next = self.source(keys, following);
+            next.index_ahead();
+            next.read_ahead(0, left);
+        }
         let mut bytes = source.bytes(first.position..end).await?;
         let whole = source.whole_batches(&bytes)?;
         bytes.truncate(whole);
@@ -255,22 +272,49 @@ impl Source<'_> {
     }
 
     async fn chunk(&self, number: u64) -> Result<Bytes, RemoteError> {
-        let start = number * self.reader.chunk_bytes;
-        let end = start.saturating_add(self.reader.chunk_bytes).min(self.segment.size());
-        let begin = || {
-            let (store, log) = (Arc::clone(&self.reader.store), self.log.clone());
-            async move { store.get_range(&log, start..end).await }.boxed()
-        };
-        self.reader.chunks.get((self.log.clone(), number), end - start, begin).await
+        let range = self.range_of(number);
+        let size = range.end - range.start;
+        self.reader.chunks.get((self.log.clone(), number), size, || self.download(range)).await
+    }
+
+    fn range_of(&self, number: u64) -> Range<u64> {
+        let start = number.saturating_mul(self.reader.chunk_bytes);
+        start..start.saturating_add(self.reader.chunk_bytes).min(self.segment.size())
+    }
+
+    fn download(&self, range: Range<u64>) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
+        let (store, log) = (Arc::clone(&self.reader.store), self.log.clone());
+        async move { store.get_range(&log, range).await }.boxed()
+    }
+
+    /// Begins to fetch the pieces of the `bytes` from `position` on. Returns how many of them lie behind the segment.
+    fn read_ahead(&self, position: u64, bytes: u64) -> u64 {
+        let wanted = position.saturating_add(bytes);
+        let end = wanted.min(self.segment.size());
+        if bytes > 0 && position < end {
+            for number in position / self.reader.chunk_bytes..=(end - 1) / self.reader.chunk_bytes {
+                let range = self.range_of(number);
+                let size = range.end - range.start;
+                self.reader.chunks.begin_ahead((self.log.clone(), number), size, || self.download(range));
+            }
+        }
+        wanted.saturating_sub(self.segment.size().max(position))
     }
 
     async fn indexes(&self) -> Result<Bytes, RemoteError> {
-        let begin = || {
-            let store = Arc::clone(&self.reader.store);
-            let (indexes, size, crc) = (self.indexes.clone(), self.segment.indexes_size(), self.segment.indexes_crc);
-            async move { load_indexes(&store, &indexes, size, crc).await }.boxed()
-        };
-        self.reader.indexes.get((self.indexes.clone(), 0), self.segment.indexes_size(), begin).await
+        let key = (self.indexes.clone(), 0);
+        self.reader.indexes.get(key, self.segment.indexes_size(), || self.download_indexes()).await
+    }
+
+    fn index_ahead(&self) {
+        let key = (self.indexes.clone(), 0);
+        self.reader.indexes.begin_ahead(key, self.segment.indexes_size(), || self.download_indexes());
+    }
+
+    fn download_indexes(&self) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
+        let store = Arc::clone(&self.reader.store);
+        let (indexes, size, crc) = (self.indexes.clone(), self.segment.indexes_size(), self.segment.indexes_crc);
+        async move { load_indexes(&store, &indexes, size, crc).await }.boxed()
     }
 
     async fn load_indexes(&self, store: &RemoteStore) -> Result<Bytes, RemoteError> {

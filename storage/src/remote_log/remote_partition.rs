@@ -11,7 +11,7 @@ use crate::leader_epoch::LeaderEpochs;
 use crate::log::Log;
 
 /// A file in the partition's folder with what was last known, so that a start needs no store.
-const COPY: &str = "remote-log-manifest";
+pub(crate) const COPY: &str = "remote-log-manifest";
 
 /// What is remote at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,12 +71,14 @@ pub struct RemotePartition {
     view: RwLock<Arc<RemoteView>>,
     /// Why nothing moves, or the last failure; for people.
     status: Mutex<String>,
+    /// Held while the copy is written: the mover and DeleteRecords both do.
+    storing: Mutex<()>,
 }
 
 impl RemotePartition {
     /// Nothing remote is known yet.
     pub fn new(keys: PartitionKeys) -> Self {
-        Self { keys, view: RwLock::default(), status: Mutex::default() }
+        Self { keys, view: RwLock::default(), status: Mutex::default(), storing: Mutex::default() }
     }
 
     /// What was known when the log was last used here.
@@ -121,6 +123,7 @@ impl RemotePartition {
     /// # Errors
     /// A failing disk.
     pub fn store(&self, log: &Log) -> Result<(), Error> {
+        let _turn = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let view = self.view();
         let segments = view.segments.iter().map(|segment| RemoteSegment::clone(segment)).collect();
         let manifest = Manifest { log_start_offset: view.log_start_offset, segments, ..Manifest::default() };

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
+use super::error::DELETING;
 use super::{RateLimit, RemoteError};
 use crate::log::Region;
 
@@ -44,6 +45,8 @@ const DELETED_AT_ONCE: usize = 8;
 
 /// A store.
 pub struct RemoteStore {
+    /// For people.
+    name: String,
     store: Arc<dyn ObjectStore>,
     limits: StoreLimits,
     uploads: RateLimit,
@@ -52,14 +55,19 @@ pub struct RemoteStore {
 
 impl fmt::Debug for RemoteStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "RemoteStore({})", self.store)
+        write!(formatter, "RemoteStore({})", self.name)
     }
 }
 
 impl RemoteStore {
-    /// `store` without a limit of bytes per second.
-    pub fn new(store: Arc<dyn ObjectStore>, limits: StoreLimits) -> Self {
-        Self { store, limits, uploads: RateLimit::new(u64::MAX), downloads: RateLimit::new(u64::MAX) }
+    /// `store`, which people know by `name`, without a limit of bytes per second.
+    pub fn new(name: String, store: Arc<dyn ObjectStore>, limits: StoreLimits) -> Self {
+        Self { name, store, limits, uploads: RateLimit::new(u64::MAX), downloads: RateLimit::new(u64::MAX) }
+    }
+
+    /// What people know it by.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Bytes per second that go up, all uploads together.
@@ -137,7 +145,7 @@ impl RemoteStore {
     /// # Errors
     /// The store's.
     pub async fn delete(&self, key: &Path) -> Result<(), RemoteError> {
-        match self.attempt("deleting", key, self.store.delete(key)).await {
+        match self.attempt(DELETING, key, self.store.delete(key)).await {
             Err(error) if error.is_not_found() => Ok(()),
             result => result,
         }
@@ -177,7 +185,11 @@ impl RemoteStore {
             let bytes = read(region, 0..size).await?;
             let crc = crc32c::crc32c(&bytes);
             let put = self.store.put_opts(key, bytes.into(), PutMode::Create.into());
-            self.attempt("uploading", key, put).await?;
+            match self.attempt("uploading", key, put).await {
+                // Nobody else has this key: the answer to an earlier try was lost.
+                Err(error) if error.is_already_there() => {}
+                result => result.map(|_| ())?,
+            }
             crc
         } else {
             self.upload_parts(key, region).await?

@@ -50,11 +50,11 @@ fn append(log: &Log, batches: i64) {
 }
 
 fn store(inner: Arc<dyn ObjectStore>) -> Arc<RemoteStore> {
-    Arc::new(RemoteStore::new(inner, StoreLimits { part_bytes: 600, ..StoreLimits::default() }))
+    Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits { part_bytes: 600, ..StoreLimits::default() }))
 }
 
 fn input(config: TierConfig) -> StepInput {
-    StepInput { config, leader_epoch: EPOCH, stable_end_offset: i64::MAX, now_ms: NOW }
+    StepInput { config, leader_epoch: EPOCH, stable_end_offset: i64::MAX, orphan_grace_ms: i64::MAX, now_ms: NOW }
 }
 
 fn mover(store: &Arc<RemoteStore>) -> (Mover, Arc<RemotePartition>) {
@@ -88,8 +88,9 @@ fn local_bytes(log: &Log, mut offset: i64, end: i64) -> Bytes {
 async fn remote_bytes(reader: &RemoteReader, view: &RemoteView, mut offset: i64, max_bytes: usize) -> Bytes {
     let mut all = BytesMut::new();
     while let Some(segment) = view.segment_of(offset) {
+        let following = view.segment_of(segment.end_offset).map(|segment| &**segment);
         let limits = ReadLimits { end_offset: i64::MAX, max_bytes, at_least_one: true };
-        let bytes = reader.read(&keys(), segment, offset, limits).await.unwrap();
+        let bytes = reader.read(&keys(), (segment, following), offset, limits).await.unwrap();
         let last = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0;
         assert!(bytes.len() <= max_bytes || bytes.len() == last.size(), "within the limit, or one batch");
         offset = last.next_offset();
@@ -102,7 +103,7 @@ async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: &RemoteView
     let (start, end) = (view.start_offset().unwrap(), view.end_offset().unwrap());
     let expected = local_bytes(log, start, end);
     for (chunk_bytes, max_bytes) in [(100, 700), (4 << 20, 1), (333, 1 << 20)] {
-        let reader = RemoteReader::new(Arc::clone(store), chunk_bytes, MANY, MANY);
+        let reader = RemoteReader::new(Arc::clone(store), chunk_bytes, MANY, MANY).reading_ahead(max_bytes as u64 * 2);
         assert!(remote_bytes(&reader, view, start, max_bytes).await == expected, "{chunk_bytes} {max_bytes}");
         for segment in view.live() {
             reader.verify(&keys(), segment).await.unwrap();
@@ -323,7 +324,7 @@ async fn a_silent_store_holds_nobody_longer_than_the_deadline() {
     let inner = FaultyStore::new();
     inner.fail(|_| Some(Fault::Silence));
     let limits = StoreLimits { attempt: Duration::from_millis(1), ..StoreLimits::default() };
-    let store = Arc::new(RemoteStore::new(inner, limits));
+    let store = Arc::new(RemoteStore::new("test".to_owned(), inner, limits));
     let (mut mover, _) = mover(&store);
     assert!(matches!(mover.step(&log(9), &input(KEEP)).await, Err(RemoteError::Deadline { .. })));
 }
@@ -354,11 +355,11 @@ async fn one_download_serves_all_and_the_cache_is_bounded() {
     inner.heal();
     let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
     let keys = keys();
-    let same = (0..20).map(|_| reader.read(&keys, &view.segments[0], 0, limit));
+    let same = (0..20).map(|_| reader.read(&keys, (&view.segments[0], None), 0, limit));
     futures_util::future::try_join_all(same).await.unwrap();
     assert!(inner.requests() <= 3, "the indexes and the pieces of one batch: {}", inner.requests());
     for offset in 0..view.end_offset().unwrap() {
-        reader.read(&keys, view.segment_of(offset).unwrap(), offset, limit).await.unwrap();
+        reader.read(&keys, (view.segment_of(offset).unwrap(), None), offset, limit).await.unwrap();
         let (bytes, count) = reader.held_chunks();
         assert!(bytes <= limits.bytes && count <= limits.count, "{bytes} {count}");
     }
@@ -380,11 +381,94 @@ async fn damaged_objects_are_named_and_never_panic() {
         damaged[at] ^= 0xff;
         store.inner().put_opts(&key, damaged.into(), object_store::PutMode::Overwrite.into()).await.unwrap();
         let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
-        let _ = reader.read(&keys(), &segment, segment.base_offset, limits).await;
+        let _ = reader.read(&keys(), (&segment, None), segment.base_offset, limits).await;
         let _ = reader.offset_for_timestamp(&keys(), &segment, NOW + 5, 0).await;
         assert!(matches!(reader.verify(&keys(), &segment).await, Err(RemoteError::Corrupt { .. })));
     }
     store.delete(&key).await.unwrap();
     let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
-    assert!(reader.read(&keys(), &segment, segment.base_offset, limits).await.unwrap_err().is_not_found());
+    assert!(reader.read(&keys(), (&segment, None), segment.base_offset, limits).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn what_no_manifest_names_goes_once_it_is_old() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(40), store(inner.clone()));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let named: BTreeSet<String> = inner.keys().await.into_iter().collect();
+    let strange = keys().folder().join("notes.txt");
+    for key in
+        [keys().log(3, Uuid::from_u128(1)), keys().indexes(3, Uuid::from_u128(1)), keys().part(Uuid::from_u128(1))]
+    {
+        store.create(&key, Bytes::from_static(b"left behind")).await.unwrap();
+    }
+    store.create(&strange, Bytes::from_static(b"mine")).await.unwrap();
+    // The store's clock is that of this machine.
+    let later = i64::MAX / 2;
+    let at = |now_ms, orphan_grace_ms| StepInput { now_ms, orphan_grace_ms, ..input(KEEP) };
+    assert_eq!(mover.step(&log, &at(NOW + 1001, 1000)).await.unwrap(), Step::Nothing(Idle::UpToDate), "all are young");
+    assert_eq!(mover.step(&log, &at(later, 1000)).await.unwrap(), Step::Swept { count: 3 });
+    assert_eq!(mover.step(&log, &at(later, 1000)).await.unwrap(), Step::Nothing(Idle::UpToDate));
+    let left: BTreeSet<String> = inner.keys().await.into_iter().collect();
+    assert_eq!(left.difference(&named).collect::<Vec<_>>(), [&strange.to_string()]);
+    check_everything(&log, &store, &partition.view()).await;
+    // Nobody looks again before something has failed.
+    let requests = inner.requests();
+    assert_eq!(mover.step(&log, &at(later + 5000, 1000)).await.unwrap(), Step::Nothing(Idle::UpToDate));
+    assert_eq!(inner.requests(), requests);
+}
+
+/// Every request of a copy fails once, in a way that may leave something behind; in the end nothing is.
+#[tokio::test]
+async fn no_failed_copy_leaves_anything_for_ever() {
+    for fault in [Fault::Unavailable, Fault::LostAnswer, Fault::Torn] {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(40), store(inner.clone()));
+        let (mut mover, partition) = mover(&store);
+        for failing in 0..40 {
+            inner.fail(move |request| (request % 40 == failing).then_some(fault));
+            let _ = mover.step(&log, &input(KEEP)).await;
+        }
+        inner.heal();
+        let late = StepInput { now_ms: i64::MAX / 2, orphan_grace_ms: 1000, ..input(KEEP) };
+        settle(&mut mover, &log, late).await;
+        settle(&mut mover, &log, StepInput { now_ms: i64::MAX / 2 + 2000, ..late }).await;
+        let view = partition.view();
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for segment in &view.segments {
+            named.insert(keys().log(segment.base_offset, segment.id).to_string());
+            named.insert(keys().indexes(segment.base_offset, segment.id).to_string());
+        }
+        let mut left: BTreeSet<String> = inner.keys().await.into_iter().collect();
+        left.retain(|key| !key.contains("/manifest/"));
+        assert_eq!(left, named, "{fault:?}");
+        assert_eq!(inner.keys().await.iter().filter(|key| key.contains("/manifest/")).count(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_next_is_there_before_it_is_asked_for() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(40), store(inner.clone()));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    let view = partition.view();
+    let reader = RemoteReader::new(Arc::clone(&store), 100, MANY, MANY).reading_ahead(1 << 20);
+    let (first, second) = (&view.segments[0], &view.segments[1]);
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+    reader.read(&keys(), (first, Some(second)), first.base_offset, limits).await.unwrap();
+    // The store is in memory: every turn of the runtime brings what is under way to its end.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    inner.fail(|_| Some(Fault::Unavailable));
+    let mut offset = first.base_offset;
+    for segment in [first, second] {
+        while offset < segment.end_offset {
+            let bytes = reader.read(&keys(), (segment, None), offset, limits).await.unwrap();
+            offset = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0.next_offset();
+        }
+    }
+    assert_eq!(inner.requests(), 0);
 }

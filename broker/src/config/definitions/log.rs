@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     Acts "log.roll.jitter.hours" Int = Some("0"), AtLeast(0), ReadOnly, "As log.roll.jitter.ms, in hours, where that is not set.";
     Acts "log.roll.jitter.ms" Long = None, Any, ClusterWide, "The most that is taken off log.roll.ms at random, so that logs do not roll together.";
     Acts "log.roll.ms" Long = None, Any, ClusterWide, "A segment is rolled when its first record is so old.";
-    Acts "log.segment.bytes" Int = Some("1073741824"), AtLeast(1_048_576), ClusterWide, "The largest segment.";
+    Acts "log.segment.bytes" Int = Some("1073741824"), AtLeast(14), ClusterWide, "The largest segment. As small as before Kafka 4.0, which wants 1048576.";
     Acts "log.segment.delete.delay.ms" Long = Some("60000"), AtLeast(0), ClusterWide, "How long a deleted segment's files stay under another name.";
     Acts "message.max.bytes" Int = Some("1048588"), AtLeast(0), ClusterWide, "The largest batch.";
     Acts "min.insync.replicas" Int = Some("1"), AtLeast(1), ClusterWide, "Replicas that must be in sync for acks=all.";

@@ -1,0 +1,62 @@
+//! What the mover wants of the local log. The disk is not read by a worker of the runtime.
+
+use std::sync::Arc;
+
+use protocol::record_batch::BatchHeader;
+
+use super::{RemoteError, RemotePartition};
+use crate::log::{Log, ReadLimits, Region, RolledSegment, SegmentExport};
+
+/// The local log at one moment.
+pub(super) struct Local {
+    pub(super) segments: Vec<RolledSegment>,
+    pub(super) bytes: u64,
+    pub(super) log_end_offset: i64,
+    pub(super) recovery_point: i64,
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, crate::Error> + Send + 'static,
+) -> Result<T, RemoteError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(RemoteError::from),
+        Err(error) => Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))),
+    }
+}
+
+/// The header of the local batch that holds `offset`; `None` if the local log does not have it.
+pub(super) async fn local_batch(log: &Arc<Log>, offset: i64) -> Result<Option<BatchHeader>, RemoteError> {
+    let log = Arc::clone(log);
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+    let read = blocking(move || match log.read(offset, limits) {
+        Err(crate::Error::OffsetOutOfRange { .. }) => Ok(Region::empty()),
+        read => read,
+    });
+    let bytes = read.await?.read().map_err(|error| RemoteError::LocalFile(Arc::new(error)))?;
+    Ok(BatchHeader::read(&bytes).ok())
+}
+
+pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || {
+        let segments = log.rolled_segments()?;
+        let offsets = log.offsets()?;
+        Ok(Local {
+            segments,
+            bytes: log.size_bytes()?,
+            log_end_offset: offsets.log_end_offset,
+            recovery_point: offsets.recovery_point,
+        })
+    })
+    .await
+}
+
+pub(super) async fn export(log: &Arc<Log>, base_offset: i64) -> Result<Option<SegmentExport>, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || log.export_segment(base_offset)).await
+}
+
+pub(super) async fn store_copy(partition: &Arc<RemotePartition>, log: &Arc<Log>) -> Result<(), RemoteError> {
+    let (partition, log) = (Arc::clone(partition), Arc::clone(log));
+    blocking(move || partition.store(&log)).await
+}
