@@ -32,11 +32,19 @@ pub struct Setup {
     standalone: bool,
     folder: Option<PathBuf>,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { kind: None, standalone: false, folder: None, settings: Vec::new() }
+        Self { kind: None, standalone: false, folder: None, settings: Vec::new(), environment: Vec::new() }
+    }
+
+    /// A variable in the environment of Ottla.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
+        self
     }
 
     /// One key of `server.properties`.
@@ -82,9 +90,19 @@ impl Setup {
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         fs::create_dir_all(&folder).expect("the folder can be made");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (standalone, settings) = (self.standalone, self.settings);
-        let mut broker =
-            Broker { kind, standalone, address, folder, settings, child: None, pid: 0, starts: 0, temporary };
+        let (standalone, settings, environment) = (self.standalone, self.settings, self.environment);
+        let mut broker = Broker {
+            kind,
+            standalone,
+            address,
+            folder,
+            settings,
+            environment,
+            child: None,
+            pid: 0,
+            starts: 0,
+            temporary,
+        };
         broker.launch();
         broker
     }
@@ -114,6 +132,7 @@ pub struct Broker {
     address: SocketAddr,
     folder: PathBuf,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
     pid: u32,
     starts: u32,
@@ -283,6 +302,7 @@ impl Broker {
                 command.args(["--override", &format!("{key}={value}")]);
             }
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file handle can be doubled")).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));

@@ -57,6 +57,16 @@ pub fn go(arguments: &[&str]) -> Finished {
     process::run(Command::new(installed("go").join("clients")).args(arguments), b"", RUN_LIMIT)
 }
 
+/// The command of an object store: `minio`, `versitygw` or `azurite`.
+#[track_caller]
+pub(crate) fn store(name: &str) -> Command {
+    let folder = installed(name);
+    match name {
+        "azurite" => Command::new(folder.join("node_modules/.bin/azurite-blob")),
+        _ => Command::new(folder.join(name)),
+    }
+}
+
 /// Runs one file of rskafka's own tests against `bootstrap`.
 #[track_caller]
 pub fn rskafka_tests(file: &str, bootstrap: &str) -> Finished {

@@ -1,34 +1,16 @@
 //! The cold tier over a directory: segments leave the local log, and everything reads as if they had not.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::kafka;
+use integration::tiering::{EARLIEST_LOCAL, FIRST, LIMIT, TIERED, append, assert_whole, await_tiering, files, list};
 use integration::wait;
-use integration::wire::{Connection, EARLIEST, FetchQuery, LATEST, text};
-use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
-use protocol::messages::{ListOffsetsRequest, TopicName};
+use integration::wire::{Connection, EARLIEST, FetchQuery, LATEST};
 use protocol::record_batch::{BatchBuilder, Codec};
 
-const LIMIT: Duration = Duration::from_secs(120);
-const EARLIEST_LOCAL: i64 = -4;
-const LATEST_TIERED: i64 = -5;
 const OFFSET_OUT_OF_RANGE: i16 = 1;
-/// The timestamp of the first record; later ones are a second apart.
-const FIRST: i64 = 1_700_000_000_000;
-const RECORDS_IN_BATCH: i64 = 10;
-
-/// Segments of a mebibyte, of which the local log keeps none but the one that is written.
-const TIERED: [(&str, &str); 5] = [
-    ("remote.storage.enable", "true"),
-    ("segment.bytes", "1048576"),
-    ("local.retention.bytes", "1"),
-    ("retention.ms", "-1"),
-    ("file.delete.delay.ms", "0"),
-];
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -56,15 +38,7 @@ impl Fixture {
 
     /// Waits until only the active segment is local, and returns its first offset.
     fn await_tiering(&self, connection: &mut Connection, topic: &str) -> i64 {
-        let folder = self.broker.data().join(format!("{topic}-0"));
-        wait::until("closed segments are remote only", LIMIT, || {
-            let mut local = Vec::new();
-            files(&folder, &mut local);
-            local.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-            let start = list(connection, topic, EARLIEST_LOCAL).offset;
-            let is_settled = local.len() == 1 && list(connection, topic, LATEST_TIERED).offset == start - 1;
-            (is_settled && start > 0).then_some(start)
-        })
+        await_tiering(&self.broker, connection, topic)
     }
 
     /// Objects of the topic, as files.
@@ -73,49 +47,6 @@ impl Fixture {
         files(&self.folder.path().join("remote"), &mut found);
         found.retain(|path| path.display().to_string().contains(&format!("/{topic}-")));
         found
-    }
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    // A folder that goes while it is listed has nothing in it.
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.path() {
-            path if path.is_dir() => files(&path, found),
-            path => found.push(path),
-        }
-    }
-}
-
-/// Appends batches of records of 10 KB that say their own offsets.
-fn append(connection: &mut Connection, topic: &str, from: i64, batches: i64) -> i64 {
-    for first in (0..batches).map(|batch| from + batch * RECORDS_IN_BATCH) {
-        let mut batch = BatchBuilder::new(0, Codec::None);
-        for offset in first..first + RECORDS_IN_BATCH {
-            batch.append(FIRST + offset * 1000, None, Some(format!("{offset:0>10000}").as_bytes()), &[]);
-        }
-        let produced = connection.produce(topic, 0, batch.build());
-        assert_eq!((produced.error_code, produced.base_offset), (0, first));
-    }
-    from + batches * RECORDS_IN_BATCH
-}
-
-fn list(connection: &mut Connection, topic: &str, timestamp: i64) -> ListOffsetsPartitionResponse {
-    let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
-    let topic = ListOffsetsTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![partition]);
-    let answer =
-        connection.send(&ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]), 9);
-    answer.topics[0].partitions[0].clone()
-}
-
-/// Every record from `start` on is there, once, in order, and says its own offset.
-fn assert_whole(connection: &mut Connection, topic: &str, start: i64, end: i64) {
-    assert_eq!(list(connection, topic, EARLIEST).offset, start);
-    let records = audit::read_all(connection, topic, 0).records;
-    let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
-    assert_eq!(offsets, (start..end).collect::<Vec<_>>());
-    for record in &records {
-        let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
-        assert_eq!(value.parse::<i64>().ok(), Some(record.offset));
     }
 }
 
@@ -242,6 +173,50 @@ fn kafkas_tools_walk_through() {
     let bootstrap_after = fixture.broker.bootstrap();
     assert_eq!(bootstrap_after, bootstrap, "the address stays");
     assert_eq!(consume("after").as_deref(), Some("5000"));
+}
+
+/// The article's first steps: segments of 200 bytes, which Kafka 4 refuses and its Kafka 3.6 does not, in chunks of 100 bytes. Its
+/// two rakes were empty indexes and chunks.
+#[test]
+fn segments_and_chunks_may_be_tiny() {
+    let storage = [
+        ("remote.log.storage.manager.class.name", "io.aiven.kafka.tieredstorage.RemoteStorageManager"),
+        ("rsm.config.chunk.size", "100"),
+        ("rsm.config.chunk.cache.size", "20000"),
+        ("rsm.config.storage.backend.class", "io.aiven.kafka.tieredstorage.storage.filesystem.FileSystemStorage"),
+        ("rsm.config.storage.root", "ROOT"),
+    ];
+    let mut fixture = Fixture::new(&storage);
+    let mut connection = fixture.connect();
+    let configs = [
+        ("remote.storage.enable", "true"),
+        ("local.retention.ms", "1000"),
+        ("retention.ms", "300000"),
+        ("segment.bytes", "200"),
+        ("file.delete.delay.ms", "0"),
+    ];
+    connection.create_topic("tieredTopic", 1, &configs);
+    for number in 1..=6 {
+        let mut batch = BatchBuilder::new(0, Codec::None);
+        batch.append(wait::now_ms(), None, Some(format!("m{number}").as_bytes()), &[]);
+        assert_eq!(connection.produce("tieredTopic", 0, batch.build()).error_code, 0);
+    }
+    let written = |connection: &mut Connection| {
+        let records = audit::read_all(connection, "tieredTopic", 0).records;
+        let texts = records.iter().map(|record| record.value.clone().unwrap_or_default());
+        texts.map(|value| String::from_utf8_lossy(&value).into_owned()).collect::<Vec<_>>()
+    };
+    let expected = ["m1", "m2", "m3", "m4", "m5", "m6"];
+    // The active one too is closed when it is too old.
+    wait::until_true("everything is remote only", LIMIT, || {
+        list(&mut connection, "tieredTopic", EARLIEST_LOCAL).offset == 6
+    });
+    assert_eq!(written(&mut connection), expected);
+    fixture.broker.kill9();
+    fixture.broker.restart();
+    connection = fixture.connect();
+    connection.await_leaders("tieredTopic", 1);
+    assert_eq!(written(&mut connection), expected);
 }
 
 #[test]
