@@ -1,93 +1,25 @@
-//! What GreptimeDB does to a broker that holds its write-ahead log, with the client it uses (rskafka), its settings and
-//! its deadlines: many topics at once, a no-op record in each, serial LZ4 batches, a replay that needs every offset, prunes.
+//! A database writes its log, loses the broker and replays: many topics at once, a no-op record in each, serial LZ4 batches, a
+//! replay that needs every offset, prunes.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::DateTime;
 use integration::broker::Setup;
 use integration::{records, wait};
-use rskafka::BackoffConfig;
+use rskafka::client::Client;
 use rskafka::client::error::{Error, ProtocolError, ServerErrorResponse};
-use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
-use rskafka::record::{Record, RecordAndOffset};
+use rskafka::client::partition::{Compression, OffsetAt};
 use tokio::task::JoinSet;
 
-/// GreptimeDB's defaults: `num_topics`, `create_topic_timeout`, `timeout`, `max_batch_bytes`, `consumer_wait_timeout`.
-const TOPICS: usize = 64;
-const CREATE_TIMEOUT_MS: i32 = 30_000;
-const DEADLINE: Duration = Duration::from_secs(3);
-const MAX_BATCH_BYTES: usize = 1 << 20;
-const CONSUMER_WAIT_MS: i32 = 100;
-const DELETE_TIMEOUT_MS: i32 = 5_000;
+use crate::database::{
+    CONSUMER_WAIT_MS, DEADLINE, DELETE_TIMEOUT_MS, MAX_BATCH_BYTES, TOPICS, client, create_topics, partition,
+    prepare_topics, record, replay,
+};
 
 const BATCHES: usize = 12;
 /// The broker is killed when so many batches of all topics together are acknowledged.
 const KILL_AFTER: usize = TOPICS * BATCHES / 3;
-
-fn topic_name(number: usize) -> String {
-    format!("greptimedb_wal_topic_{number}")
-}
-
-async fn client(bootstrap: &str) -> Arc<Client> {
-    let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(1),
-        base: 3.0,
-        deadline: Some(DEADLINE),
-    };
-    let builder = ClientBuilder::new(vec![bootstrap.to_owned()]).backoff_config(backoff);
-    Arc::new(builder.build().await.expect("the broker answers"))
-}
-
-async fn partition(client: &Client, number: usize) -> PartitionClient {
-    let partition = client.partition_client(topic_name(number), 0, UnknownTopicHandling::Retry).await;
-    partition.expect("the leader names itself")
-}
-
-fn record(value: Option<Vec<u8>>) -> Record {
-    let timestamp = DateTime::from_timestamp_millis(wait::now_ms()).expect("now is a time");
-    Record { key: value.as_ref().map(|_| b"meta".to_vec()), value, headers: [].into(), timestamp }
-}
-
-/// All topics at once over one controller connection; then one look at all of them. How many were new.
-async fn create_topics(client: &Arc<Client>) -> usize {
-    let controller = Arc::new(client.controller_client().expect("a controller"));
-    let mut calls = JoinSet::new();
-    for number in 0..TOPICS {
-        let controller = Arc::clone(&controller);
-        calls.spawn(async move {
-            match controller.create_topic(topic_name(number), 1, 1, CREATE_TIMEOUT_MS).await {
-                Ok(()) => 1,
-                Err(Error::ServerError { protocol_error: ProtocolError::TopicAlreadyExists, .. }) => 0,
-                Err(error) => panic!("{}: {error}", topic_name(number)),
-            }
-        });
-    }
-    let created = calls.join_all().await.into_iter().sum();
-    let listed = client.list_topics().await.expect("all topics");
-    assert_eq!(listed.iter().filter(|topic| topic.name.starts_with("greptimedb_wal_topic_")).count(), TOPICS);
-    created
-}
-
-/// Offset 0 means "no data" to GreptimeDB, so it is spent on a record with neither key nor value.
-async fn prepare_topics(client: &Arc<Client>) {
-    let mut calls = JoinSet::new();
-    for number in 0..TOPICS {
-        let client = Arc::clone(client);
-        calls.spawn(async move {
-            let partition = partition(&client, number).await;
-            if partition.get_offset(OffsetAt::Latest).await.expect("an offset") == 0 {
-                let offsets = partition.produce(vec![record(None)], Compression::Lz4).await.expect("the no-op record");
-                assert_eq!(offsets, [0]);
-            }
-        });
-    }
-    calls.join_all().await;
-}
 
 /// An acknowledged batch: the offset of each of its values.
 type Acknowledged = Vec<(i64, Vec<u8>)>;
@@ -128,25 +60,6 @@ async fn write(client: Arc<Client>, topic: usize, acknowledged: Arc<AtomicUsize>
         }
     }
     batches
-}
-
-/// Reads `offsets` and needs every one of them, in order.
-async fn replay(partition: &PartitionClient, offsets: Range<i64>) -> Vec<RecordAndOffset> {
-    let mut found = Vec::new();
-    let mut next = offsets.start;
-    let limit = i32::try_from(MAX_BATCH_BYTES).unwrap_or(i32::MAX);
-    while next < offsets.end {
-        let fetched = partition.fetch_records(next, 1..limit, CONSUMER_WAIT_MS).await;
-        let (records, high_watermark) = fetched.expect("records");
-        assert!(high_watermark >= offsets.end, "the end offset never goes back");
-        assert!(!records.is_empty(), "{}: nothing at {next} of {high_watermark}", partition.topic());
-        for record in records {
-            assert_eq!(record.offset, next, "{}: GreptimeDB waits for ever for a missing offset", partition.topic());
-            next += 1;
-            found.push(record);
-        }
-    }
-    found
 }
 
 async fn replay_everything(client: &Arc<Client>, written: Vec<Vec<Acknowledged>>) {
@@ -222,22 +135,4 @@ fn a_database_writes_its_log_loses_the_broker_and_replays() {
     broker.restart();
     let start = runtime.block_on(async { partition(&database, 63).await.get_offset(OffsetAt::Earliest).await });
     assert!(start.expect("an offset") > 0, "what was pruned does not come back");
-}
-
-#[test]
-fn names_that_its_own_rule_allows_and_kafka_refuses_are_refused() {
-    let broker = Setup::new().set("auto.create.topics.enable", false).start();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let client = client(&broker.bootstrap()).await;
-        let controller = client.controller_client().expect("a controller");
-        for name in ["wal:0", "wal#0", "wal@0"] {
-            let refused = controller.create_topic(name, 1, 1, CREATE_TIMEOUT_MS).await.expect_err("not a name");
-            let Error::ServerError { protocol_error, .. } = refused else { panic!("{refused}") };
-            assert_eq!(protocol_error, ProtocolError::InvalidTopicException, "{name}");
-        }
-        let unknown = client.partition_client("absent", 0, UnknownTopicHandling::Retry);
-        let failed = tokio::time::timeout(2 * DEADLINE, unknown).await.expect("an error within the deadline");
-        assert!(failed.is_err(), "a topic that does not exist is not made by asking for it");
-    });
 }
