@@ -174,9 +174,47 @@ fn the_metadata_log_is_shown_record_by_record() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let broker = written(folder.path());
     let shown = log(&["dump", "--records", text(&broker.data().join("__cluster_metadata-0"))]).ok();
-    for word in ["LeaderChange: leaderId: 1", "RegisterBrokerRecord", "TopicRecord { name: \"t\"", "PartitionRecord"] {
+    for word in
+        ["LeaderChange: {\"version\":0,\"leaderId\":1", "\"type\":\"TOPIC_RECORD\"", "\"type\":\"PARTITION_RECORD\""]
+    {
         assert!(shown.contains(word), "{word}: {}", &shown[..shown.len().min(3000)]);
     }
+    let json = log(&["dump", "--records", "--json", text(&broker.data().join("__cluster_metadata-0"))]).ok();
+    assert!(json.contains("\"record\":{\"data\":{\"name\":\"t\",\"topicId\":"), "{}", &json[..json.len().min(3000)]);
+}
+
+/// What stands in the metadata log and its snapshots, line for line as Kafka's own tool prints it.
+#[test]
+fn the_metadata_log_is_shown_as_kafka_shows_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut broker =
+        Setup::new().ottla().folder(folder.path()).set("metadata.log.max.record.bytes.between.snapshots", 1).start();
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 3, &[("retention.ms", "3600000")]);
+    connection.create_topic("deleted", 1, &[]);
+    assert_eq!(connection.delete_topic("deleted"), 0);
+    let metadata = broker.data().join("__cluster_metadata-0");
+    let files = |extension: &str| {
+        let listed = fs::read_dir(&metadata).expect("the metadata log is there");
+        let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut found: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|it| it == extension)).collect();
+        found.sort();
+        found
+    };
+    wait::until_true("a snapshot", LIMIT, || !files("checkpoint").is_empty());
+    broker.stop();
+    let mut compared = 0;
+    for path in [files("log"), files("checkpoint")].concat() {
+        let kafkas = kafka::tool("dump-log", &["--cluster-metadata-decoder", "--files", text(&path)]).ok();
+        let ours = log(&["dump", "--records", text(&path)]).ok();
+        let lines = |shown: &str| shown.lines().map(str::trim_end).map(ToOwned::to_owned).collect::<Vec<_>>();
+        for (kafka, ottla) in lines(&kafkas).into_iter().zip(lines(&ours)) {
+            assert_eq!(ottla, kafka, "{}", path.display());
+        }
+        assert_eq!(lines(&ours).len(), lines(&kafkas).len(), "{}", path.display());
+        compared += lines(&ours).len();
+    }
+    assert!(compared > 20, "{compared} lines");
 }
 
 #[test]

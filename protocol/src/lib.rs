@@ -17,6 +17,7 @@
 //! Message formats v0 and v1 (gone since Kafka 4.0) and every decision that needs cluster state.
 
 pub mod consumer_protocol;
+pub mod control_record;
 pub mod coordinator_record;
 pub mod error_code;
 pub mod frame;

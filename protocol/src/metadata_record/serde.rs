@@ -62,6 +62,10 @@ macro_rules! records {
                 match self { $(Self::$variant(_) => $record::NAME,)+ }
             }
 
+            fn fields_to_json(&self, version: i16) -> String {
+                match self { $(Self::$variant(record) => record.to_json(version),)+ }
+            }
+
             fn encode_message<S: crate::schema::Sink>(&self, version: i16, out: &mut S) -> Result<(), EncodeError> {
                 match self { $(Self::$variant(record) => record.encode(version, out),)+ }
             }
@@ -172,7 +176,15 @@ impl MetadataRecord {
     ///
     /// # Errors
     /// If the bytes are not exactly one record of a known type and version.
-    pub fn decode_value(mut value: Bytes) -> Result<Self, ParseError> {
+    pub fn decode_value(value: Bytes) -> Result<Self, ParseError> {
+        Self::decode_versioned(value).map(|(record, _)| record)
+    }
+
+    /// As [`MetadataRecord::decode_value`], with the version in which the record was written.
+    ///
+    /// # Errors
+    /// As [`MetadataRecord::decode_value`].
+    pub fn decode_versioned(mut value: Bytes) -> Result<(Self, i16), ParseError> {
         let mut varint = || read_unsigned_varint(&mut value).map_err(ParseError::Frame);
         let frame_version = varint()?;
         if frame_version != FRAME_VERSION {
@@ -183,6 +195,20 @@ impl MetadataRecord {
         if !value.is_empty() {
             return Err(ParseError::TrailingBytes(value.len()));
         }
-        Ok(record)
+        // The version is known, so it is a small number.
+        Ok((record, i16::try_from(version).unwrap_or(i16::MAX)))
+    }
+
+    /// Type, version and fields, as Kafka's dump tool and shell show the record.
+    #[must_use]
+    pub fn to_json(&self, version: i16) -> String {
+        let mut kind = String::new();
+        for char in self.name().chars() {
+            if char.is_ascii_uppercase() && !kind.is_empty() {
+                kind.push('_');
+            }
+            kind.push(char.to_ascii_uppercase());
+        }
+        format!("{{\"type\":\"{kind}\",\"version\":{version},\"data\":{}}}", self.fields_to_json(version))
     }
 }

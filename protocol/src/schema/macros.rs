@@ -98,6 +98,16 @@ macro_rules! message {
                     Ok(message)
                 }
             }
+
+            impl $crate::schema::Json for $name {
+                #[allow(unused_variables, unused_mut, reason = "a message may have no fields")]
+                fn put_json(&self, form: $crate::schema::Form, out: &mut String) {
+                    let default = Self::default();
+                    let mut object = $crate::schema::JsonObject::begin(form.inside(), out);
+                    $(object.field(&SPECS.$field, &self.$field, &default.$field);)*
+                    object.end();
+                }
+            }
         };
 
         impl $crate::schema::WireNullable for $name {

@@ -1,8 +1,8 @@
 //! One declarative macro for every message whose bytes Kafka defines and the `kafka-protocol` crate lacks.
 //!
 //! A message is a list of fields, written as in Kafka's JSON schemas: name, type, versions, and where they apply
-//! nullable versions, tag, default. [`message!`](crate::message) makes from it the struct, its encoder, its decoder
-//! and its exact size, so nobody writes a codec by hand.
+//! nullable versions, tag, default. [`message!`](crate::message) makes from it the struct, its encoder, its decoder,
+//! its exact size and its JSON, so nobody writes a codec by hand.
 //!
 //! ```
 //! use bytes::{Bytes, BytesMut};
@@ -60,6 +60,7 @@
 
 mod error;
 mod field;
+mod json;
 mod macros;
 mod request;
 mod size;
@@ -71,6 +72,7 @@ pub use field::{
     FieldSpec, read_field, read_nullable_struct, read_tagged_fields, tags_ascend, write_field, write_nullable_struct,
     write_tagged_field,
 };
+pub use json::{Json, JsonObject};
 pub use size::{Sink, SizeCounter};
 pub use versions::Versions;
 pub use wire::{Form, Schema, Wire, WireNullable, read_unsigned_varint, write_unsigned_varint};

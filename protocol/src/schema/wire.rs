@@ -1,6 +1,6 @@
 //! How each of Kafka's types lies in bytes, in the old form and in the compact ("flexible") form of KIP-482.
 
-use super::{Cause, DecodeError, EncodeError, Sink, SizeCounter, Versions};
+use super::{Cause, DecodeError, EncodeError, Json, Sink, SizeCounter, Versions};
 use bytes::{Buf, Bytes};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
@@ -97,6 +97,16 @@ pub trait Schema: Wire {
             return Err(DecodeError { field: Self::NAME, cause });
         }
         Self::read(form_of::<Self>(version), input).map_err(|error| error.in_field(Self::NAME))
+    }
+
+    /// The message as JSON, as tools show it, with the fields of that version.
+    fn to_json(&self, version: i16) -> String
+    where
+        Self: Json,
+    {
+        let mut out = String::new();
+        self.put_json(form_of::<Self>(version), &mut out);
+        out
     }
 }
 

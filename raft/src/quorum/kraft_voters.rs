@@ -8,7 +8,7 @@ use protocol::ids::Uuid;
 use protocol::record_batch::{BatchBuilder, Codec};
 
 use super::entry::{append_control, encode_message};
-use super::record::{KRaftVersionFeature, KRaftVersionRecord, VoterEndpoint, VoterRecord, VotersRecord};
+use protocol::control_record::{KRaftVersionFeature, KRaftVersionRecord, VoterEndpoint, VoterRecord, VotersRecord};
 
 /// Type of the control record with the level of `kraft.version`.
 pub(super) const KRAFT_VERSION_TYPE: i16 = 5;
@@ -37,12 +37,12 @@ impl KRaftVoters {
             voter_id,
             voter_directory_id: directory_id,
             endpoints: vec![endpoint],
-            kraft_version_feature: KRaftVersionFeature {
+            k_raft_version_feature: KRaftVersionFeature {
                 min_supported_version: 0,
                 max_supported_version: KRAFT_VERSION,
             },
         };
-        let version = encode_message(&KRaftVersionRecord { version: 0, kraft_version: KRAFT_VERSION }, 0)?;
+        let version = encode_message(&KRaftVersionRecord { version: 0, k_raft_version: KRAFT_VERSION }, 0)?;
         let voters = encode_message(&VotersRecord { version: 0, voters: vec![voter] }, 0)?;
         Ok(Self { version: Some(version), voters: Some(voters) })
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use protocol::ids::Uuid;
 use protocol::message;
 
 /// Type of a control record with [`MembershipRecord`]: far above Kafka's, which does not read on behind it. A quorum that keeps
@@ -40,51 +39,5 @@ message! {
         term: i64, "0+";
         /// The offset after it.
         end_offset: i64, "0+";
-    }
-
-    /// Kafka's `KRaftVersionRecord`: the level of the feature `kraft.version`.
-    pub(super) struct KRaftVersionRecord, key 5, versions "0", flexible "0+" {
-        /// The version of this record.
-        version: i16, "0+";
-        /// The level: 1, as the voters are in the log (KIP-853).
-        kraft_version: i16, "0+";
-    }
-
-    /// Kafka's `VotersRecord`: who votes, and where they are reached.
-    pub(super) struct VotersRecord, key 6, versions "0", flexible "0+" {
-        /// The version of this record.
-        version: i16, "0+";
-        /// The voters.
-        voters: Vec<VoterRecord>, "0+";
-    }
-
-    /// One voter.
-    pub(super) struct VoterRecord {
-        /// Its node id.
-        voter_id: i32, "0+";
-        /// The id of the directory with its metadata log.
-        voter_directory_id: Uuid, "0+";
-        /// Its controller listeners.
-        endpoints: Vec<VoterEndpoint>, "0+";
-        /// The levels of `kraft.version` that it supports.
-        kraft_version_feature: KRaftVersionFeature, "0+";
-    }
-
-    /// Where a voter is reached.
-    pub(super) struct VoterEndpoint {
-        /// Name of the listener.
-        name: Arc<str>, "0+";
-        /// Host.
-        host: Arc<str>, "0+";
-        /// Port.
-        port: u16, "0+";
-    }
-
-    /// The levels of `kraft.version` that a voter supports.
-    pub(super) struct KRaftVersionFeature {
-        /// The lowest.
-        min_supported_version: i16, "0+";
-        /// The highest.
-        max_supported_version: i16, "0+";
     }
 }

@@ -2,21 +2,18 @@
 
 use std::fmt::Write;
 
-use protocol::ids::format_uuid;
-use protocol::messages::{LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord};
+use bytes::Bytes;
+use protocol::control_record::{
+    KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, VotersRecord,
+};
 use protocol::metadata_record::MetadataRecord;
 use protocol::record_batch::{BatchHeader, Record, TimestampType, check_crc};
-use protocol::{Decodable, ids::Uuid};
+use protocol::schema::{DecodeError, Json, Schema};
 use serde_json::{Value, json};
 use storage::StoredBatch;
 use storage::producer_state::EndTransactionMarker;
 
 use crate::commands::json::from_bytes;
-
-/// Control records of KRaft (`ControlRecordType`).
-const LEADER_CHANGE: i16 = 2;
-const SNAPSHOT_HEADER: i16 = 3;
-const SNAPSHOT_FOOTER: i16 = 4;
 
 /// One line about a batch.
 pub(super) fn batch_line(batch: &StoredBatch) -> String {
@@ -89,8 +86,7 @@ pub(super) fn batch_json(batch: &StoredBatch) -> Value {
 
 /// One line about a record, with its content.
 pub(super) fn record_line(header: &BatchHeader, record: &Record, is_metadata: bool) -> String {
-    let size =
-        |field: &Option<bytes::Bytes>| field.as_ref().and_then(|field| i64::try_from(field.len()).ok()).unwrap_or(-1);
+    let size = |field: &Option<Bytes>| field.as_ref().and_then(|field| i64::try_from(field.len()).ok()).unwrap_or(-1);
     let keys: Vec<_> = record.headers.iter().map(|header| String::from_utf8_lossy(&header.key)).collect();
     let mut line = format!(
         "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {} headerKeys: [{}]",
@@ -110,7 +106,10 @@ pub(super) fn record_line(header: &BatchHeader, record: &Record, is_metadata: bo
         let _ = write!(line, " key: {}", String::from_utf8_lossy(key));
     }
     if let Some(value) = &record.value {
-        let payload = if is_metadata { metadata(value) } else { String::from_utf8_lossy(value).into_owned() };
+        let payload = match is_metadata {
+            true => metadata(value).unwrap_or_else(|error| error),
+            false => String::from_utf8_lossy(value).into_owned(),
+        };
         let _ = write!(line, " payload: {payload}");
     }
     line
@@ -132,7 +131,11 @@ pub(super) fn record_json(header: &BatchHeader, record: &Record, is_metadata: bo
     if header.attributes.is_control() {
         document["control"] = json!(control(record));
     } else if is_metadata {
-        document["record"] = json!(record.value.as_ref().map(metadata));
+        document["record"] = match record.value.as_ref().map(metadata) {
+            Some(Ok(shown)) => serde_json::from_str(&shown).unwrap_or(Value::Null),
+            Some(Err(error)) => json!(error),
+            None => Value::Null,
+        };
     } else {
         document["key"] = from_bytes(record.key.as_deref());
         document["value"] = from_bytes(record.value.as_deref());
@@ -157,56 +160,27 @@ fn control(record: &Record) -> String {
         return format!("endTxnMarker: {kind} coordinatorEpoch: {}", marker.coordinator_epoch);
     }
     let kind = key.get(2..4).map_or(-1, |kind| i16::from_be_bytes([kind[0], kind[1]]));
-    let mut body = value.clone();
     let said = match kind {
-        LEADER_CHANGE => LeaderChangeMessage::decode(&mut body, 0).map(|change| {
-            let voters: Vec<i32> = change.voters.iter().map(|voter| voter.voter_id).collect();
-            format!("LeaderChange: leaderId: {} voters: {voters:?}", change.leader_id.0)
-        }),
-        SNAPSHOT_HEADER => SnapshotHeaderRecord::decode(&mut body, 0)
-            .map(|header| format!("SnapshotHeader lastContainedLogTimestamp: {}", header.last_contained_log_timestamp)),
-        SNAPSHOT_FOOTER => SnapshotFooterRecord::decode(&mut body, 0).map(|_| "SnapshotFooter".to_owned()),
+        LeaderChangeMessage::KEY => shown::<LeaderChangeMessage>("LeaderChange:", value),
+        SnapshotHeaderRecord::KEY => shown::<SnapshotHeaderRecord>("SnapshotHeader", value),
+        SnapshotFooterRecord::KEY => shown::<SnapshotFooterRecord>("SnapshotFooter", value),
+        KRaftVersionRecord::KEY => shown::<KRaftVersionRecord>("KRaftVersion", value),
+        VotersRecord::KEY => shown::<VotersRecord>("KRaftVoters", value),
         other => return format!("controlType: UNKNOWN({other})"),
     };
-    said.unwrap_or_else(|error| format!("controlType: {kind}, malformed: {error:#}"))
+    said.unwrap_or_else(|error| format!("controlType: {kind}, malformed: {error}"))
 }
 
-/// A metadata record; what is none says why.
-fn metadata(value: &bytes::Bytes) -> String {
-    match MetadataRecord::decode_value(value.clone()) {
-        Ok(record) => shorten_ids(&format!("{record:?}")),
-        Err(error) => format!("malformed: {error}"),
-    }
+/// A control record of KRaft, whose value begins with its version.
+fn shown<M: Schema + Json>(name: &str, mut value: Bytes) -> Result<String, DecodeError> {
+    let version = value.first_chunk().map_or(0, |version| i16::from_be_bytes(*version));
+    Ok(format!("{name} {}", M::decode(version, &mut value)?.to_json(version)))
 }
 
-/// Ids as Kafka prints them, in place of those that Rust prints.
-fn shorten_ids(text: &str) -> String {
-    const LENGTH: usize = 36;
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(char) = rest.chars().next() {
-        match rest.get(..LENGTH).filter(|part| part.as_bytes()[8] == b'-').and_then(|part| Uuid::try_parse(part).ok()) {
-            Some(id) => {
-                out.push_str(&format_uuid(id));
-                rest = &rest[LENGTH..];
-            }
-            None => {
-                out.push(char);
-                rest = &rest[char.len_utf8()..];
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_printed_as_kafka_prints_them() {
-        let text = r#"Topic(TopicRecord { name: "é", topic_id: 01234567-89ab-cdef-0123-456789abcdef })"#;
-        assert_eq!(shorten_ids(text), r#"Topic(TopicRecord { name: "é", topic_id: ASNFZ4mrze8BI0VniavN7w })"#);
-        assert_eq!(shorten_ids("01234567-89ab"), "01234567-89ab");
+/// A metadata record as JSON; what is none says why.
+fn metadata(value: &Bytes) -> Result<String, String> {
+    match MetadataRecord::decode_versioned(value.clone()) {
+        Ok((record, version)) => Ok(record.to_json(version)),
+        Err(error) => Err(format!("malformed: {error}")),
     }
 }
