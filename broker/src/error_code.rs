@@ -5,8 +5,8 @@ use protocol::error_code::ErrorCode;
 use protocol::record_batch::{InvalidBatch, InvalidReason};
 use raft::controller::ProposeError;
 use raft::error::{
-    ConfigError, ControllerError, ElectionError, FeatureRefusal, InvalidRequest, ReassignmentError, RegistrationError,
-    TopicError,
+    ConfigError, ControllerError, ElectionError, FeatureRefusal, InvalidRequest, QuotaError, ReassignmentError,
+    RegistrationError, TopicError,
 };
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error};
@@ -152,6 +152,7 @@ pub fn topic(error: &TopicError) -> ErrorCode {
         TopicError::Config(error) => config(error),
         TopicError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         TopicError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        TopicError::Throttled(_) => ErrorCode::ThrottlingQuotaExceeded,
     }
 }
 
@@ -176,6 +177,22 @@ pub fn config(error: &ConfigError) -> ErrorCode {
         ConfigError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
         ConfigError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
         ConfigError::InvalidBrokerName(_) | ConfigError::UnknownNode(_) => ErrorCode::InvalidRequest,
+    }
+}
+
+/// A quota that was not changed.
+pub fn quota(error: &QuotaError) -> ErrorCode {
+    match error {
+        QuotaError::DuplicateEntity(_)
+        | QuotaError::EmptyEntity
+        | QuotaError::UnknownType(_)
+        | QuotaError::EmptyName(_)
+        | QuotaError::CombinedAddress
+        | QuotaError::UnknownAddress(_)
+        | QuotaError::UnknownKey(_)
+        | QuotaError::NotPositive(_)
+        | QuotaError::TooLarge { .. }
+        | QuotaError::Fractional(_) => ErrorCode::InvalidRequest,
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a topic of the broker's own comes into being.
 
-use raft::controller::{Controller, NewTopic};
+use std::sync::Arc;
+
+use raft::controller::{Controller, NewTopic, Unlimited};
 use raft::error::{ControllerError, TopicError};
 use raft::image::Image;
 
@@ -15,7 +17,7 @@ pub(crate) fn replication_factor(wanted: i16, image: &Image) -> i16 {
 /// # Errors
 /// The controller is not to be had, or refuses.
 pub(crate) async fn create(controller: &Controller, topic: NewTopic) -> Result<(), CreateTopicError> {
-    for (_, result) in controller.create_topics(vec![topic], false).await? {
+    for (_, result) in controller.create_topics(vec![topic], false, Arc::new(Unlimited)).await? {
         match result {
             // Somebody else was faster.
             Ok(_) | Err(TopicError::AlreadyExists(_)) => {}

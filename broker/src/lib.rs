@@ -10,6 +10,7 @@
 //! - `handlers`: one file for each API, and the table that ApiVersions is answered from.
 //! - [`group`]: the coordinator of consumer groups and their offsets.
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
+//! - [`quota`]: what clients may use, and for how long they have to wait.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
 //! - `remote_log_manager`, [`remote_storage`], `remote_log_metadata`: what moves to the cold tier, where that is, and who is told of it.
@@ -34,6 +35,7 @@ pub mod metadata_cache;
 pub mod metrics;
 pub mod monitoring;
 pub mod producer_ids;
+pub mod quota;
 mod remote_log_manager;
 mod remote_log_metadata;
 pub mod remote_storage;
@@ -251,7 +253,7 @@ fn serve(services: &Arc<Services>, listeners: Vec<Listener>, stop: &watch::Sende
     let settings = Arc::new(ServerSettings {
         frames: FrameLimits { produce: config.socket_request_max_bytes, other: MAX_OTHER_REQUEST },
         memory: RequestMemory::new(config.request_memory_bytes),
-        limits: Arc::clone(&services.connection_limits),
+        connections: Arc::clone(&services.connection_quotas),
         idle: config.connections_max_idle,
         backlog: config.listen_backlog,
     });

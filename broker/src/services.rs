@@ -14,8 +14,9 @@ use crate::handlers::SessionCache;
 use crate::metadata_cache::MetadataCache;
 use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::replica::ReplicaManager;
-use crate::server::{ConnectionLimits, Limits};
+use crate::server::{ConnectionLimits, ConnectionQuotas};
 
 /// The broker, as its handlers see it.
 pub struct Services {
@@ -28,7 +29,8 @@ pub struct Services {
     pub groups: Arc<GroupCoordinator>,
     pub fetch_sessions: SessionCache,
     pub producer_ids: ProducerIds,
-    pub connection_limits: Arc<ConnectionLimits>,
+    pub connection_quotas: Arc<ConnectionQuotas>,
+    pub quotas: Arc<Quotas>,
     pub quorum: Quorum,
     pub controller: Controller,
     /// Listeners of the controller, as they are bound.
@@ -55,7 +57,15 @@ impl Services {
             metrics: Metrics::new(),
             fetch_sessions: SessionCache::new(parts.settings.fetch_session_slots),
             producer_ids: ProducerIds::default(),
-            connection_limits: ConnectionLimits::new(Limits::of(&parts.settings.dynamic(&parts.quorum.image()))),
+            connection_quotas: ConnectionQuotas::new(
+                ConnectionLimits::new(
+                    &parts.settings.dynamic(&parts.quorum.image()),
+                    parts.settings.listeners.spared(),
+                ),
+                parts.settings.quota_windows,
+                parts.clock,
+            ),
+            quotas: Arc::new(Quotas::new(parts.settings.quota_windows, parts.settings.controller_quota_windows)),
             groups: Arc::new(GroupCoordinator::new(parts.settings.groups.clone(), parts.clock, parts.settings.node_id)),
             settings: parts.settings,
             clock: parts.clock,
@@ -68,10 +78,12 @@ impl Services {
         }
     }
 
-    /// Takes over what the cluster says of this broker's keys that may change.
-    pub fn reconfigure(&self, image: &Image) {
+    /// Takes over what the cluster says of this broker's keys that may change, and the quotas of its clients.
+    pub async fn reconfigure(&self, image: &Image) {
         let settings = self.settings.dynamic(image);
-        self.connection_limits.change(Limits::of(&settings));
+        let limits = ConnectionLimits::new(&settings, self.settings.listeners.spared());
+        self.connection_quotas.change(limits.with_quotas(image.client_quotas()).await);
+        self.quotas.update(image.client_quotas());
         self.replicas.flusher().resize(settings.flush_threads);
     }
 

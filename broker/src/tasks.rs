@@ -130,7 +130,7 @@ async fn publish(services: &Arc<Services>, update: Update) {
     if let Err(error) = applied {
         tracing::error!(%error, offset = image.offset(), "cannot take over the metadata");
     }
-    services.reconfigure(&image);
+    services.reconfigure(&image).await;
     services.metadata.publish(image);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use raft::image::{ConfigResource, Configs};
 
 use super::definitions::{Definition, Kind, Update, broker_key, is_of_listener};
-use super::{BrokerConfig, ConfigError, Value};
+use super::{BrokerConfig, ConfigError, Value, check_listener_limit, is_listener_limit};
 
 /// Keys whose value may at most double and at least halve at once.
 const THREADS: [&str; 5] = [
@@ -31,12 +31,14 @@ pub fn check_broker_keys(
     resource: &ConfigResource,
     keys: &BTreeMap<Arc<str>, Arc<str>>,
 ) -> Result<(), ConfigError> {
-    let is_fixed = |name: &str| is_of_listener(name) || has_update(name, Update::ReadOnly);
+    let is_fixed =
+        |name: &str| (is_of_listener(name) && !is_listener_limit(name)) || has_update(name, Update::ReadOnly);
     refuse(keys, is_fixed, "Cannot update these configs dynamically")?;
     let is_security = |name: &str| SECURITY.iter().any(|prefix| name.starts_with(prefix)) && broker_key(name).is_some();
     let reason = "These security configs can be dynamically updated only per-listener using the listener prefix";
     refuse(keys, is_security, reason)?;
     let known = || keys.iter().filter_map(|(name, value)| Some((broker_key(name)?, value)));
+    keys.iter().try_for_each(|(name, text)| check_listener_limit(name, text))?;
     for (definition, text) in known() {
         Value::parse_supported(definition, text)?;
     }

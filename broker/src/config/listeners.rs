@@ -1,6 +1,8 @@
 //! Where the broker listens and where clients find it. Source: `SocketServerConfigs.listenerListToEndPoints`,
 //! `KafkaConfig.validateValues`.
 
+use std::sync::Arc;
+
 use super::ConfigError;
 
 /// One listener, as it stands in `listeners` or `advertised.listeners`.
@@ -37,6 +39,16 @@ pub struct ListenerKeys<'a> {
 }
 
 impl Listeners {
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = Arc<str>> {
+        self.client.iter().chain(&self.controller).map(|listener| listener.name.as_str().into())
+    }
+
+    /// The listener that the limits of all connections do not concern: that of the brokers, unless clients have no other.
+    pub fn spared(&self) -> Option<Arc<str>> {
+        (self.client.len() > 1).then(|| self.inter_broker.as_str().into())
+    }
+
     /// # Errors
     /// Text that is no listener, listeners that contradict each other, security protocols that are not served.
     pub fn parse(keys: ListenerKeys<'_>) -> Result<Self, ConfigError> {

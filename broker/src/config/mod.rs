@@ -10,6 +10,7 @@ mod dynamic;
 pub mod environment;
 mod group;
 mod layers;
+mod listener_limits;
 mod listeners;
 pub mod reference;
 mod remote;
@@ -36,6 +37,7 @@ pub use dynamic::DynamicSettings;
 pub use environment::Environment;
 pub use group::{GroupConfig, OffsetsTopicConfig};
 pub use layers::{Layers, Setting, Source};
+pub use listener_limits::{ListenerLimits, check_listener_limit, is_listener_limit};
 pub use listeners::{ListenerConfig, Listeners};
 pub use remote::{RemoteConfig, RemoteSettings};
 pub use remote_log_metadata::RemoteLogMetadataConfig;
@@ -44,6 +46,7 @@ pub use store_location::{Cloud, StoreLocation, StoreOptions};
 pub use value::{ConfigError, HIDDEN, Value};
 pub use values::EffectiveValue;
 
+use crate::quota::Windows;
 use definitions::{Effect, broker_key, has_known_prefix};
 use listeners::ListenerKeys;
 
@@ -83,6 +86,9 @@ pub struct BrokerConfig {
     pub retention_check_interval: Duration,
     pub recovery_point_interval: Duration,
     pub high_watermark_interval: Duration,
+    /// Of clients' quotas and connections' rates.
+    pub quota_windows: Windows,
+    pub controller_quota_windows: Windows,
     pub groups: GroupConfig,
     /// `None`: there is no remote storage.
     pub remote: Option<RemoteConfig>,
@@ -93,6 +99,8 @@ pub struct BrokerConfig {
     pub metrics_max_series: usize,
     /// What the keys of the class for remote storage begin with.
     remote_prefix: String,
+    /// Keys of single listeners, of the file and the command line.
+    listener_keys: BTreeMap<String, String>,
     /// Keys of the file and the command line that are known.
     file: BTreeMap<&'static str, String>,
 }
@@ -194,12 +202,16 @@ impl BrokerConfig {
             retention_check_interval: keys.duration("log.retention.check.interval.ms").unwrap_or_default(),
             recovery_point_interval: keys.duration("log.flush.offset.checkpoint.interval.ms").unwrap_or_default(),
             high_watermark_interval: keys.duration("replica.high.watermark.checkpoint.interval.ms").unwrap_or_default(),
+            quota_windows: keys.windows("quota.window.num", "quota.window.size.seconds"),
+            controller_quota_windows: keys
+                .windows("controller.quota.window.num", "controller.quota.window.size.seconds"),
             groups: GroupConfig::read(&keys)?,
             remote: keys.take_remote(others)?,
             remote_log_metadata: keys.take_remote_log_metadata(others)?,
             remote_prefix: keys.remote_prefix(),
             metrics_listener: keys.metrics_listener()?,
             metrics_max_series: keys.int("ottla.metrics.max.series"),
+            listener_keys: take_listener_keys(others)?,
             file: BTreeMap::new(),
         };
         settings.check_pool()?;
@@ -230,6 +242,13 @@ impl BrokerConfig {
     pub fn layers_of<'a>(&'a self, image: &'a Image) -> Layers<'a> {
         self.layers(image.configs())
     }
+}
+
+/// Takes out the keys of single listeners that act.
+fn take_listener_keys(others: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let keys: BTreeMap<_, _> = others.extract_if(.., |key, _| is_listener_limit(key)).collect();
+    keys.iter().try_for_each(|(key, text)| check_listener_limit(key, text))?;
+    Ok(keys)
 }
 
 /// A node's id has two names, and is told by both where one of them is set (`KafkaConfig.populateSynonyms`).
@@ -270,6 +289,10 @@ impl Keys<'_> {
     /// `None` if negative.
     fn duration(&self, name: &'static str) -> Option<Duration> {
         u64::try_from(self.number(name)).ok().map(Duration::from_millis)
+    }
+
+    fn windows(&self, samples: &'static str, seconds: &'static str) -> Windows {
+        Windows { samples: self.number(samples), sample_ms: self.number(seconds).saturating_mul(1000) }
     }
 
     fn is_set(&self, name: &'static str) -> bool {

@@ -19,11 +19,16 @@ use super::text::topic_name;
 use super::{Reply, RequestContext};
 use crate::error_code;
 
+/// A topic that the quota does not allow is refused.
+const FIRST_STRICT_VERSION: i16 = 3;
+
 pub(super) fn handle(context: RequestContext, request: CreatePartitionsRequest) -> Reply<CreatePartitionsResponse> {
     Reply::Later(Box::pin(async move {
         let topics = request.topics.iter().map(new_partitions).collect();
+        let quota = context.mutations(FIRST_STRICT_VERSION);
         let grown = async {
-            let results = context.services.controller.create_partitions(topics, request.validate_only).await;
+            let (controller, quota) = (&context.services.controller, quota.clone());
+            let results = controller.create_partitions(topics, request.validate_only, quota).await;
             context.services.caught_up().await;
             results
         };
@@ -37,14 +42,16 @@ pub(super) fn handle(context: RequestContext, request: CreatePartitionsRequest) 
                 .map(|(name, grown)| match grown {
                     Ok(()) => result(name, NONE, None),
                     // What the code says already, Kafka does not say again (`ApiError.fromThrowable`).
-                    Err(error @ TopicError::UnknownTopic) => result(name, error_code::topic(error).code(), None),
+                    Err(error @ (TopicError::UnknownTopic | TopicError::Throttled(_))) => {
+                        result(name, error_code::topic(error).code(), None)
+                    }
                     Err(error) => result(name, error_code::topic(error).code(), Some(error.to_string())),
                 })
                 .collect(),
             Ok(Err(error)) => all(error_code::controller(&error), error.to_string()),
             Err(_) => all(ErrorCode::RequestTimedOut, "The request timed out.".to_owned()),
         };
-        CreatePartitionsResponse::default().with_results(results)
+        CreatePartitionsResponse::default().with_results(results).with_throttle_time_ms(quota.throttle_time_ms())
     }))
 }
 

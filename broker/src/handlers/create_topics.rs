@@ -2,7 +2,8 @@
 //!
 //! Behaviour: each topic is created or refused alone; −1 asks for the broker's number of partitions or replicas in every
 //! version. The answer comes when this broker serves the topics, or after the request's timeout.
-//! Versions: v2 the lowest that Kafka 4 serves · v4 −1 (KIP-464) · v5 configuration in the answer (KIP-525), flexible · v7 topic id.
+//! Versions: v2 the lowest that Kafka 4 serves · v4 −1 (KIP-464) · v5 configuration in the answer (KIP-525), flexible · v6 THROTTLING_QUOTA_EXCEEDED
+//! (KIP-599) · v7 topic id.
 //! Source: CreateTopicsRequest.json, `ControllerApis.createTopics`, `ReplicationControlManager.createTopics`.
 
 use std::collections::HashSet;
@@ -24,22 +25,26 @@ use crate::config::topic::TopicValues;
 use crate::error_code;
 
 const FIRST_VERSION_WITH_CONFIGS: i16 = 5;
+/// A topic that the quota does not allow is refused (KIP-599).
+const FIRST_STRICT_VERSION: i16 = 6;
 const UNKNOWN_COUNT: i32 = -1;
 
 pub(super) fn handle(context: RequestContext, request: CreateTopicsRequest) -> Reply<CreateTopicsResponse> {
     Reply::Later(Box::pin(async move {
         let topics = request.topics.iter().map(new_topic).collect();
+        let quota = context.mutations(FIRST_STRICT_VERSION);
         let created = async {
-            let results = context.services.controller.create_topics(topics, request.validate_only).await;
+            let results = context.services.controller.create_topics(topics, request.validate_only, quota.clone()).await;
             context.services.caught_up().await;
             results
         };
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        match tokio::time::timeout(timeout, created).await {
+        let response = match tokio::time::timeout(timeout, created).await {
             Ok(Ok(results)) => respond(&context, &request, results),
             Ok(Err(error)) => refuse_all(&request, &error),
             Err(_) => time_out(&request),
-        }
+        };
+        response.with_throttle_time_ms(quota.throttle_time_ms())
     }))
 }
 
@@ -69,6 +74,10 @@ fn respond(
         Ok(created) => {
             let asked = request.topics.iter().find(|topic| *topic.name.as_str() == *name);
             created_topic(context, &name, &created, asked)
+        }
+        // What the code says already, Kafka does not say again (`ApiError.fromThrowable`).
+        Err(error @ TopicError::Throttled(_)) => {
+            refused(&name, error_code::topic(&error), String::new()).with_error_message(None)
         }
         Err(error) => refused(&name, error_code::topic(&error), message(&error)),
     });

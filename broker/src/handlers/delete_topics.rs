@@ -2,7 +2,8 @@
 //!
 //! Behaviour: each topic goes or is refused alone; with `delete.topic.enable=false` all are refused. The folders are renamed at
 //! once and removed after `file.delete.delay.ms`.
-//! Versions: v3 TOPIC_DELETION_DISABLED, before it INVALID_REQUEST · v4 flexible · v5 error messages · v6 topic ids.
+//! Versions: v3 TOPIC_DELETION_DISABLED, before it INVALID_REQUEST · v4 flexible · v5 error messages,
+//! THROTTLING_QUOTA_EXCEEDED · v6 topic ids.
 //! Source: DeleteTopicsRequest.json, `ControllerApis.deleteTopics`.
 
 use std::time::Duration;
@@ -12,12 +13,15 @@ use protocol::error_code::ErrorCode;
 use protocol::messages::delete_topics_response::DeletableTopicResult;
 use protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use raft::controller::{DeletedTopic, TopicRef};
+use raft::error::TopicError;
 
 use super::text::topic_name;
 use super::{Reply, RequestContext};
 use crate::error_code;
 
 const FIRST_VERSION_WITH_DISABLED: i16 = 3;
+/// A topic that the quota does not allow is refused (KIP-599).
+const FIRST_STRICT_VERSION: i16 = 5;
 const FIRST_VERSION_BY_ID: i16 = 6;
 
 pub(super) fn handle(context: RequestContext, request: DeleteTopicsRequest) -> Reply<DeleteTopicsResponse> {
@@ -31,17 +35,19 @@ pub(super) fn handle(context: RequestContext, request: DeleteTopicsRequest) -> R
         return Reply::Now(all(&topics, code, "Topic deletion is disabled."));
     }
     Reply::Later(Box::pin(async move {
+        let quota = context.mutations(FIRST_STRICT_VERSION);
         let deleted = async {
-            let results = context.services.controller.delete_topics(topics.clone()).await;
+            let results = context.services.controller.delete_topics(topics.clone(), quota.clone()).await;
             context.services.caught_up().await;
             results
         };
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        match tokio::time::timeout(timeout, deleted).await {
+        let response = match tokio::time::timeout(timeout, deleted).await {
             Ok(Ok(results)) => DeleteTopicsResponse::default().with_responses(results.iter().map(respond).collect()),
             Ok(Err(error)) => all(&topics, error_code::controller(&error), &error.to_string()),
             Err(_) => all(&topics, ErrorCode::RequestTimedOut, "The request timed out."),
-        }
+        };
+        response.with_throttle_time_ms(quota.throttle_time_ms())
     }))
 }
 
@@ -75,6 +81,10 @@ fn respond(deleted: &DeletedTopic) -> DeletableTopicResult {
         DeletableTopicResult::default().with_name(deleted.name.as_deref().map(topic_name)).with_topic_id(deleted.id);
     match &deleted.result {
         Ok(()) => result,
+        // What the code says already, Kafka does not say again (`ApiError.fromThrowable`).
+        Err(error @ TopicError::Throttled(_)) => {
+            result.with_error_code(error_code::topic(error).code()).with_error_message(None)
+        }
         Err(error) => result
             .with_error_code(error_code::topic(error).code())
             .with_error_message(Some(StrBytes::from_string(error.to_string()))),

@@ -100,7 +100,9 @@ async fn create(context: &RequestContext, names: Vec<Arc<str>>) {
         _ => NewTopic::new(name),
     };
     let topics = names.into_iter().map(new_topic).collect();
-    match context.services.controller.create_topics(topics, false).await {
+    // As if the client had asked for the topics itself: what its quota does not allow is not there yet.
+    let quota = context.mutations(0);
+    match context.services.controller.create_topics(topics, false, quota).await {
         Ok(results) => {
             for (topic, result) in results {
                 if let Err(error) = result {

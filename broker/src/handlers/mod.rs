@@ -3,6 +3,7 @@
 //! A handler resolves names, asks one room below, and puts the result into Kafka's shape. An API that is not in the table
 //! is not advertised, and a request for it ends the connection, as in Kafka.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
@@ -15,6 +16,7 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -22,6 +24,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod error_codes;
 mod fetch;
@@ -43,6 +46,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod text;
+mod throttle;
 mod unregister_broker;
 mod update_features;
 
@@ -51,7 +55,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use protocol::error_code::NONE;
 use protocol::messages::ApiKey;
 use protocol::request::{DecodeError, decode_body};
 use protocol::response::{self, EncodeError};
@@ -62,6 +65,7 @@ pub use self::fetch::SessionCache;
 pub use crate::services::Services;
 
 use crate::server::Output;
+use throttle::{ThrottleTime, Timer};
 
 /// One request on its way.
 #[derive(Clone)]
@@ -75,6 +79,8 @@ pub struct RequestContext {
     pub api_version: i16,
     pub correlation_id: i32,
     pub client_id: Option<StrBytes>,
+    /// Bytes of the frame, without its size field.
+    pub size: usize,
 }
 
 /// What a handler gives back.
@@ -83,8 +89,8 @@ pub enum Reply<A> {
     Now(A),
     /// The answer, once something has happened.
     Later(BoxFuture<'static, A>),
-    /// No answer: acks=0.
-    Silent,
+    /// No answer: acks=0. The connection is not read for so many ms.
+    Silent(i32),
     /// End the connection: the only way to tell an acks=0 producer that something went wrong.
     Close,
 }
@@ -100,6 +106,12 @@ pub enum Handled {
 
 /// Something that can be sent as the answer to a request.
 pub trait Answer: ErrorCodes {
+    /// How long the client has to wait by the quotas that the handler knows of, in ms.
+    fn throttle_time_ms(&self) -> i32;
+
+    /// Tells the client to wait so long; `throttle_ms` is above zero.
+    fn throttle(&mut self, throttle_ms: i32);
+
     /// Appends the whole frame.
     ///
     /// # Errors
@@ -107,7 +119,15 @@ pub trait Answer: ErrorCodes {
     fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError>;
 }
 
-impl<B: Encodable + HeaderVersion + ErrorCodes> Answer for B {
+impl<B: Encodable + HeaderVersion + ErrorCodes + ThrottleTime> Answer for B {
+    fn throttle_time_ms(&self) -> i32 {
+        ThrottleTime::throttle_time_ms(self)
+    }
+
+    fn throttle(&mut self, throttle_ms: i32) {
+        self.set_throttle_time_ms(throttle_ms);
+    }
+
     fn put(self, output: &mut Output, api_version: i16, correlation_id: i32) -> Result<(), EncodeError> {
         response::encode(output.bytes(), api_version, correlation_id, &self)
     }
@@ -157,8 +177,9 @@ macro_rules! apis {
                 handle: |context, body, output| {
                     let request = decode_body(body, context.api_version)?;
                     let (version, correlation_id) = (context.api_version, context.correlation_id);
+                    let timer = Timer::start(&context);
                     let reply = $handler(context, request);
-                    Ok(finish(reply, version, correlation_id, output))
+                    Ok(finish(reply, timer, version, correlation_id, output))
                 },
             },
         )*];
@@ -203,6 +224,9 @@ apis! {
     AlterPartitionReassignments, 0..=1, advertised from 0, alter_partition_reassignments::handle;
     ListPartitionReassignments, 0..=0, advertised from 0, list_partition_reassignments::handle;
     OffsetDelete, 0..=0, advertised from 0, offset_delete::handle;
+    DescribeClientQuotas, 0..=1, advertised from 0, describe_client_quotas::handle;
+    AlterClientQuotas, 0..=1, advertised from 0, alter_client_quotas::handle;
+    DescribeUserScramCredentials, 0..=0, advertised from 0, describe_user_scram_credentials::handle;
     DescribeQuorum, 0..=2, advertised from 0, describe_quorum::handle;
     UpdateFeatures, 0..=2, advertised from 0, update_features::handle;
     DescribeCluster, 0..=2, advertised from 0, describe_cluster::handle;
@@ -231,7 +255,7 @@ pub fn dispatch(context: RequestContext, body: Bytes, output: &mut Output) -> Re
     }
     if api.key == ApiKey::ApiVersions {
         let answer = api_versions::unsupported_version();
-        return Ok(finish(Reply::Now(answer), 0, context.correlation_id, output));
+        return Ok(finish(Reply::Now(answer), None, 0, context.correlation_id, output));
     }
     Ok(refuse(&context, "API version is not served"))
 }
@@ -243,18 +267,26 @@ fn refuse(context: &RequestContext, reason: &str) -> Handled {
 
 fn finish<A: Answer + Send + 'static>(
     reply: Reply<A>,
+    mut timer: Option<Timer>,
     version: i16,
     correlation_id: i32,
     output: &mut Output,
 ) -> Handled {
+    if let Some(timer) = &mut timer {
+        timer.pause();
+    }
     match reply {
-        Reply::Now(answer) => match put(answer, output, version, correlation_id) {
+        Reply::Now(answer) => match throttle::put(answer, timer, output, version, correlation_id) {
             Ok(()) => Handled::Answered,
             Err(error) => unsendable(&error),
         },
         Reply::Later(answer) => Handled::Later(Box::pin(async move {
             let mut output = Output::default();
-            match put(answer.await, &mut output, version, correlation_id) {
+            let answer = match &mut timer {
+                Some(timer) => timer.run(answer).await,
+                None => answer.await,
+            };
+            match throttle::put(answer, timer, &mut output, version, correlation_id) {
                 Ok(()) => Some(output),
                 Err(error) => {
                     unsendable(&error);
@@ -262,18 +294,12 @@ fn finish<A: Answer + Send + 'static>(
                 }
             }
         })),
-        Reply::Silent => Handled::Answered,
+        Reply::Silent(throttle_ms) => {
+            output.mute(throttle_ms);
+            Handled::Answered
+        }
         Reply::Close => Handled::Close,
     }
-}
-
-fn put<A: Answer>(answer: A, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
-    answer.for_each_error_code(&mut |code| {
-        if code != NONE {
-            output.put_error(code);
-        }
-    });
-    answer.put(output, version, correlation_id)
 }
 
 fn unsendable(error: &EncodeError) -> Handled {

@@ -21,11 +21,13 @@ use protocol::messages::produce_response::{
 };
 use protocol::messages::{ProduceRequest, ProduceResponse};
 use protocol::record_batch::{BatchHeader, InvalidReason};
+use protocol::response::{self, EncodeError};
 use storage::AppendError;
 
-use super::{Reply, RequestContext};
+use super::{Answer, ErrorCodes, Reply, RequestContext};
 use crate::error_code;
 use crate::replica::{Partition, PartitionError, TopicReplicas, Watch};
+use crate::server::Output;
 
 const ACKS_ALL: i16 = -1;
 /// Topics whose records only the broker writes.
@@ -36,7 +38,8 @@ const FIRST_VERSION_WITH_IDS: i16 = 13;
 const FIRST_VERSION_WITH_LEADERS: i16 = 10;
 const FIRST_VERSION_WITH_MESSAGES: i16 = 8;
 
-pub(super) fn handle(context: RequestContext, request: ProduceRequest) -> Reply<ProduceResponse> {
+pub(super) fn handle(context: RequestContext, request: ProduceRequest) -> Reply<ProduceAnswer> {
+    let (throttle_ms, tells_throttle) = throttle(&context, &request);
     let mut append = Append::new(&context, &request);
     if request.transactional_id.is_none() && request.topic_data.iter().any(has_transactional) {
         append.refused = Some(ErrorCode::TransactionalIdAuthorizationFailed);
@@ -54,12 +57,63 @@ pub(super) fn handle(context: RequestContext, request: ProduceRequest) -> Reply<
     }
     match acks {
         0 if failed => Reply::Close,
-        0 => Reply::Silent,
+        0 => Reply::Silent(throttle_ms),
         ACKS_ALL if waits.iter().any(|wait| !wait.is_over()) => {
             let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-            Reply::Later(Box::pin(settle(response, waits, timeout)))
+            Reply::Later(Box::pin(async move {
+                let response = settle(response, waits, timeout).await;
+                ProduceAnswer { response, throttle_ms, tells_throttle }
+            }))
         }
-        _ => Reply::Now(response),
+        _ => Reply::Now(ProduceAnswer { response, throttle_ms, tells_throttle }),
+    }
+}
+
+/// How long the client has to wait for having sent so much, and whether it may be told. rskafka sends a request again whose answer
+/// tells of a wait, so that batches which nobody can recognize would be written twice: their client only finds that its connection
+/// is not read.
+fn throttle(context: &RequestContext, request: &ProduceRequest) -> (i32, bool) {
+    let quotas = &context.services.quotas;
+    if !quotas.produce.is_set() && !quotas.request.is_set() {
+        return (0, true);
+    }
+    let now_ms = context.services.clock.now_ms();
+    let throttle_ms = quotas.produce.record(context.client(), context.size as f64, now_ms);
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut batches = partitions.filter_map(|data| data.records.as_ref());
+    (throttle_ms, batches.all(has_producer_id))
+}
+
+fn has_producer_id(records: &Bytes) -> bool {
+    BatchHeader::read(records).is_ok_and(|header| header.producer_id >= 0)
+}
+
+/// The answer, and what its client has to wait for it.
+pub(super) struct ProduceAnswer {
+    response: ProduceResponse,
+    throttle_ms: i32,
+    tells_throttle: bool,
+}
+
+impl ErrorCodes for ProduceAnswer {
+    fn for_each_error_code(&self, see: &mut dyn FnMut(i16)) {
+        self.response.for_each_error_code(see);
+    }
+}
+
+impl Answer for ProduceAnswer {
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_ms
+    }
+
+    fn throttle(&mut self, throttle_ms: i32) {
+        if self.tells_throttle {
+            self.response.throttle_time_ms = throttle_ms;
+        }
+    }
+
+    fn put(self, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+        response::encode(output.bytes(), version, correlation_id, &self.response)
     }
 }
 

@@ -77,6 +77,7 @@ impl Scrape<'_> {
         for (listener, count) in metrics.connections() {
             family.series(&[("listener", &listener), ("networkProcessor", "0")], count);
         }
+        self.quotas(out);
         let (idle, idle_ns) = metrics.idle(runtime);
         for name in [
             "kafka_network_socketserver_networkprocessoravgidle_percent",
@@ -91,6 +92,21 @@ impl Scrape<'_> {
         let recovery = self.services.replicas.recovery().progress();
         out.single("ottla_recovery_logs", Gauge, "Logs that recovery looks at after a crash.", recovery.total);
         out.single("ottla_recovery_logs_done", Gauge, "Logs that recovery has looked at.", recovery.done);
+    }
+
+    fn quotas(&self, out: &mut Exposition) {
+        let (connections, addresses) = self.services.connection_quotas.throttled();
+        let kinds = self.services.quotas.throttled();
+        let all = || kinds.into_iter().chain([("connection", connections), ("ip", addresses)]);
+        let mut family = out.family("ottla_quota_throttled_total", Counter, "How often a quota made a client wait.");
+        for (quota, throttled) in all() {
+            family.series(&[("quota", quota)], throttled.times);
+        }
+        let name = "ottla_quota_throttle_seconds_total";
+        let mut family = out.family(name, Counter, "For how long quotas made clients wait.");
+        for (quota, throttled) in all() {
+            family.series(&[("quota", quota)], throttled.milliseconds as f64 / 1000.0);
+        }
     }
 
     fn log_dirs(&self, out: &mut Exposition) {

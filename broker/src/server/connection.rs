@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::limits::Place;
+use super::connection_quotas::Place;
 use super::reader::{Reader, SIZE_FIELD};
 use super::{Output, ServerSettings};
 use crate::handlers::{self, Handled, RequestContext, Services};
@@ -74,6 +74,8 @@ pub(super) struct Connection {
     only_produce: bool,
     /// Why the connection ends as soon as what came before is answered.
     closing: Option<Closed>,
+    /// Nothing is read and nothing begun until then: the client has used too much.
+    muted_until: Option<Instant>,
     /// Given back when the connection is gone.
     _place: Place,
 }
@@ -98,6 +100,7 @@ impl Connection {
             pending: VecDeque::new(),
             only_produce: true,
             closing: None,
+            muted_until: None,
         }
     }
 
@@ -111,10 +114,12 @@ impl Connection {
 
     async fn serve(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Closed> {
         loop {
+            self.note_mute();
             if let Err(error) = self.take_frames() {
                 self.closing = Some(error);
             }
             self.take_ready();
+            self.note_mute();
             self.output.write_to(&self.stream).await?;
             if !self.reader.is_busy() {
                 self.output.shrink();
@@ -133,8 +138,9 @@ impl Connection {
                     self.settle(answer)?;
                     self.take_settled()?;
                 }
+                () = reached(self.muted_until), if self.muted_until.is_some() => self.muted_until = None,
                 read = self.reader.read(&self.stream, &self.settings, &mut self.output),
-                    if self.closing.is_none() && may_read(&self.pending, self.only_produce, self.reader.input()) =>
+                    if self.closing.is_none() && self.muted_until.is_none() && may_read(&self.pending, self.only_produce, self.reader.input()) =>
                 {
                     if read? == 0 {
                         return Ok(());
@@ -149,13 +155,25 @@ impl Connection {
     fn take_frames(&mut self) -> Result<(), Closed> {
         let _hold = FlushHold::begin();
         let mut now = Instant::now();
-        while self.closing.is_none() && self.pending.len() < MAX_PENDING && self.may_begin() {
+        while self.closing.is_none()
+            && self.muted_until.is_none()
+            && self.pending.len() < MAX_PENDING
+            && self.may_begin()
+        {
             let Some(frame) = self.reader.take_frame(&self.settings.frames)? else { break };
             // One ends when the next begins, so that the clock is read once for each.
             now = self.handle(frame, now)?;
+            self.note_mute();
         }
         self.reader.release();
         Ok(())
+    }
+
+    /// From an answer that tells its client to wait on, the connection is muted (`RequestChannel.startThrottling`).
+    fn note_mute(&mut self) {
+        if let Some(time) = self.output.take_mute() {
+            self.muted_until = self.muted_until.max(Some(Instant::now() + time));
+        }
     }
 
     /// Whether the next request may begin while others wait: a Produce behind Produces.
@@ -165,6 +183,7 @@ impl Connection {
 
     /// Runs one request that `began` now; returns when it was handled.
     fn handle(&mut self, frame: Bytes, began: Instant) -> Result<Instant, Closed> {
+        let size = frame.len();
         let request = parse_head(frame)?;
         let api_key = request.api_key;
         let context = RequestContext {
@@ -175,6 +194,7 @@ impl Connection {
             api_version: request.api_version,
             correlation_id: request.correlation_id,
             client_id: request.client_id,
+            size,
         };
         let in_turn = self.pending.is_empty();
         let mut later = Output::default();
@@ -253,6 +273,14 @@ async fn head(pending: &mut VecDeque<Pending>) -> Option<Output> {
     match pending.front_mut() {
         Some(Pending::Waiting(waiting)) => (&mut waiting.answer).await,
         _ => std::future::pending().await,
+    }
+}
+
+/// Waits until that time. Cancel safe.
+async fn reached(time: Option<Instant>) {
+    if let Some(time) = time {
+        // On the heap, for most connections never wait for it.
+        Box::pin(tokio::time::sleep_until(time)).await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Listeners and their connections.
 
 mod connection;
-mod limits;
+mod connection_limits;
+mod connection_quotas;
 mod output;
 mod reader;
 mod request_memory;
@@ -17,12 +18,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use limits::{ConnectionLimits, Limits};
+pub use connection_limits::{ConnectionLimits, resolve};
+pub use connection_quotas::ConnectionQuotas;
 pub use output::Output;
 pub use request_memory::RequestMemory;
 
 use crate::handlers::Services;
 use connection::Connection;
+use connection_quotas::Admission;
 
 /// What a connection may still take after the stop for the answers that it is owed.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -31,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct ServerSettings {
     pub frames: FrameLimits,
     pub memory: RequestMemory,
-    pub limits: Arc<ConnectionLimits>,
+    pub connections: Arc<ConnectionQuotas>,
     /// `connections.max.idle.ms`; a connection that is silent for so long is closed.
     pub idle: Option<Duration>,
     /// `socket.listen.backlog.size`.
@@ -46,6 +49,13 @@ pub struct Listener {
     address: SocketAddr,
     /// Connections that are open.
     open: Arc<AtomicUsize>,
+}
+
+/// What a connection begins with.
+struct Begin<'a> {
+    connections: &'a mut JoinSet<()>,
+    settings: &'a Arc<ServerSettings>,
+    services: &'a Arc<Services>,
 }
 
 /// Counts one connection while it lives.
@@ -99,7 +109,8 @@ impl Listener {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        self.admit(&mut connections, &settings, &services, &stop, stream, peer);
+                        let mut begin = Begin { connections: &mut connections, settings: &settings, services: &services };
+                        self.admit(&mut begin, &stop, &mut stopped, stream, peer).await;
                     }
                     Err(error) => self.pause_after(error).await,
                 },
@@ -115,27 +126,43 @@ impl Listener {
         }
     }
 
-    fn admit(
+    /// Begins to serve a connection as soon as it may be; none is accepted meanwhile.
+    async fn admit(
         &self,
-        connections: &mut JoinSet<()>,
-        settings: &Arc<ServerSettings>,
-        services: &Arc<Services>,
+        begin: &mut Begin<'_>,
         stop: &watch::Receiver<bool>,
+        stopped: &mut watch::Receiver<bool>,
         stream: TcpStream,
         peer: SocketAddr,
     ) {
-        let Some(place) = settings.limits.admit(canonical(peer.ip())) else {
-            tracing::debug!(%peer, "connection refused: too many");
-            return;
+        let admission = tokio::select! {
+            admission = begin.settings.connections.admit(&self.name, canonical(peer.ip())) => admission,
+            () = crate::tasks::stopped(stopped) => return,
+        };
+        let place = match admission {
+            Admission::Place(place) => place,
+            Admission::TooMany => {
+                tracing::debug!(%peer, "connection refused: too many");
+                return;
+            }
+            Admission::TooFast(wait) => {
+                tracing::debug!(%peer, ?wait, "connection refused: too fast");
+                // It is kept for so long, so that who comes again at once does not come faster.
+                begin.connections.spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    drop(stream);
+                });
+                return;
+            }
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "connection lost before it began");
             return;
         }
-        let (settings, services) = (Arc::clone(settings), Arc::clone(services));
+        let (settings, services) = (Arc::clone(begin.settings), Arc::clone(begin.services));
         let connection = Connection::new((stream, peer), place, Arc::clone(&self.name), settings, services);
         let (stop, counted) = (stop.clone(), Counted::new(&self.open));
-        connections.spawn(async move {
+        begin.connections.spawn(async move {
             connection.run(stop).await;
             drop(counted);
         });

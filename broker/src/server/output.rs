@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::SendFlags;
@@ -47,6 +48,8 @@ pub struct Output {
     tail: BytesMut,
     /// Error codes of the answers, until somebody has counted them.
     errors: Vec<i16>,
+    /// For how long the connection is not to be read, in ms.
+    muted_ms: i32,
 }
 
 impl Output {
@@ -84,8 +87,21 @@ impl Output {
         }
     }
 
+    /// The connection is not to be read for so long: its client has used too much.
+    pub fn mute(&mut self, ms: i32) {
+        self.muted_ms = self.muted_ms.max(ms);
+    }
+
+    /// For how long the connection is not to be read from now on; asked once.
+    pub fn take_mute(&mut self) -> Option<Duration> {
+        let ms = std::mem::take(&mut self.muted_ms);
+        u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
+    }
+
     /// Appends another output.
     pub fn append(&mut self, mut other: Self) {
+        self.mute(other.muted_ms);
+        other.muted_ms = self.muted_ms;
         if self.is_empty() {
             *self = other;
         } else if other.pieces.is_empty() {

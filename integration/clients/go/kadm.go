@@ -107,6 +107,33 @@ func useKadm(bootstrap string) {
 	dirs.Each(func(dir kadm.DescribedLogDir) { errors = append(errors, fmt.Sprint(dir.Err)) })
 	sort.Strings(errors)
 	say("DescribeAllLogDirs", errors, err)
+	name := "kadm-client"
+	entity := kadm.ClientQuotaEntity{{Type: "client-id", Name: &name}, {Type: "user", Name: nil}}
+	quota := func(call string, value float64, remove bool) {
+		op := kadm.AlterClientQuotaOp{Key: "consumer_byte_rate", Value: value, Remove: remove}
+		results, err := admin.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{{Entity: entity, Ops: []kadm.AlterClientQuotaOp{op}}})
+		for _, result := range results {
+			say(call, []any{result.Entity.String(), result.Err, result.ErrMessage}, err)
+		}
+	}
+	quota("AlterClientQuotas", 1e9, false)
+	quota("AlterClientQuotas refused", 0.5, false)
+	component := []kadm.DescribeClientQuotaComponent{{Type: "client-id", MatchName: &name}}
+	// Kafka answers a change before its own metadata has it.
+	quotas, err := admin.DescribeClientQuotas(ctx, false, component)
+	for err == nil && len(quotas) == 0 {
+		quotas, err = admin.DescribeClientQuotas(ctx, false, component)
+	}
+	for _, described := range quotas {
+		say("DescribeClientQuotas", []any{described.Entity.String(), described.Values}, err)
+	}
+	quota("AlterClientQuotas taken back", 0, true)
+	for err == nil && len(quotas) > 0 {
+		quotas, err = admin.DescribeClientQuotas(ctx, false, component)
+	}
+	say("DescribeClientQuotas of what is left", len(quotas), err)
+	scrams, err := admin.DescribeUserSCRAMs(ctx)
+	say("DescribeUserSCRAMs", len(scrams), err)
 	removed, err := admin.DeleteTopics(ctx, "kadm", "kadm-defaults", "no-such")
 	for _, topic := range removed.Sorted() {
 		say("DeleteTopics "+topic.Topic, []any{topic.Err, topic.ErrMessage}, err)

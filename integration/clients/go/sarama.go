@@ -83,6 +83,25 @@ func useSarama(bootstrap string) {
 	}
 	sort.Ints(sizes)
 	say("DescribeLogDirs", sizes, err)
+	user := []sarama.QuotaEntityComponent{{EntityType: sarama.QuotaEntityUser, MatchType: sarama.QuotaMatchExact, Name: "sarama"}}
+	rate := sarama.ClientQuotasOp{Key: "producer_byte_rate", Value: 1e9}
+	say("AlterClientQuotas", nil, admin.AlterClientQuotas(user, rate, false))
+	say("AlterClientQuotas refused", nil, admin.AlterClientQuotas(user, sarama.ClientQuotasOp{Key: "nonsense", Value: 1}, false))
+	filter := []sarama.QuotaFilterComponent{{EntityType: sarama.QuotaEntityUser, MatchType: sarama.QuotaMatchExact, Match: "sarama"}}
+	// Kafka answers a change before its own metadata has it.
+	quotas, err := admin.DescribeClientQuotas(filter, true)
+	for deadline := time.Now().Add(time.Minute); err == nil && len(quotas) == 0 && time.Now().Before(deadline); {
+		quotas, err = admin.DescribeClientQuotas(filter, true)
+	}
+	for _, entry := range quotas {
+		say("DescribeClientQuotas", []any{len(entry.Entity), entry.Values}, err)
+	}
+	rate.Remove = true
+	say("AlterClientQuotas taken back", nil, admin.AlterClientQuotas(user, rate, false))
+	for deadline := time.Now().Add(time.Minute); err == nil && len(quotas) > 0 && time.Now().Before(deadline); {
+		quotas, err = admin.DescribeClientQuotas(filter, true)
+	}
+	say("DescribeClientQuotas of what is left", len(quotas), err)
 	say("DeleteTopic", nil, admin.DeleteTopic("sarama"))
 	say("DeleteTopic unknown", nil, admin.DeleteTopic("no-such"))
 }

@@ -25,6 +25,10 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionReplica;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
+import org.apache.kafka.common.quota.ClientQuotaFilterComponent;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public class Admin {
@@ -70,6 +74,8 @@ public class Admin {
             produce(bootstrap);
             records(admin);
             configs(admin);
+            alterations(admin);
+            quotas(admin);
             cluster(admin);
             partitions(admin);
             logDirs(admin, here, there);
@@ -177,6 +183,100 @@ public class Admin {
             var resource = new ConfigResource(ConfigResource.Type.TOPIC, "no-such");
             return admin.describeConfigs(List.of(resource)).values().get(resource).get();
         });
+    }
+
+    static AlterConfigOp op(String key, String value, AlterConfigOp.OpType type) {
+        return new AlterConfigOp(new ConfigEntry(key, value), type);
+    }
+
+    /// Kafka answers a change before its own metadata has it: what is shown once it is as it will be.
+    static Object settled(Callable<Object> look, String shown) throws Exception {
+        long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        Object seen = look.call();
+        while (!seen.toString().contains(shown) && System.nanoTime() < deadline) {
+            seen = look.call();
+        }
+        return seen;
+    }
+
+    /// What the keys that somebody has set are then.
+    static Object set(AdminClient admin, ConfigResource resource) throws Exception {
+        var said = new TreeSet<String>();
+        for (var entry : admin.describeConfigs(List.of(resource)).values().get(resource).get().entries()) {
+            if (!entry.isDefault() && entry.source() != ConfigEntry.ConfigSource.STATIC_BROKER_CONFIG) {
+                said.add(entry.name() + "=" + entry.value() + " " + entry.source());
+            }
+        }
+        return said;
+    }
+
+    static void alterations(AdminClient admin) {
+        var topic = new ConfigResource(ConfigResource.Type.TOPIC, "java");
+        var broker = new ConfigResource(ConfigResource.Type.BROKER, "1");
+        var brokers = new ConfigResource(ConfigResource.Type.BROKER, "");
+        var group = new ConfigResource(ConfigResource.Type.GROUP, "java-group");
+        var metrics = new ConfigResource(ConfigResource.Type.CLIENT_METRICS, "java-metrics");
+        Map<ConfigResource, Collection<AlterConfigOp>> changes = Map.of(
+            topic, List.of(op("max.message.bytes", "7000", AlterConfigOp.OpType.SET), op("cleanup.policy", "compact,delete", AlterConfigOp.OpType.APPEND)),
+            broker, List.of(op("log.cleaner.backoff.ms", "16000", AlterConfigOp.OpType.SET)),
+            brokers, List.of(op("max.connections.per.ip", "1000", AlterConfigOp.OpType.SET)),
+            group, List.of(op("consumer.session.timeout.ms", "50000", AlterConfigOp.OpType.SET)),
+            metrics, List.of(op("interval.ms", "1000", AlterConfigOp.OpType.SET), op("match", "client_id=a.*", AlterConfigOp.OpType.SET)));
+        say("incrementalAlterConfigs validated", () -> each(admin.incrementalAlterConfigs(changes, new AlterConfigsOptions().validateOnly(true)).values()));
+        say("incrementalAlterConfigs", () -> each(admin.incrementalAlterConfigs(changes).values()));
+        for (var shown : Map.of(topic, "=7000", broker, "=16000", brokers, "=1000", group, "=50000", metrics, "=1000").entrySet()) {
+            say("describeConfigs after it " + shown.getKey(), () -> settled(() -> set(admin, shown.getKey()), shown.getValue()));
+        }
+        say("incrementalAlterConfigs refused", () -> each(admin.incrementalAlterConfigs(Map.of(
+            topic, List.of(op("retention.ms", "soon", AlterConfigOp.OpType.SET)),
+            broker, List.of(op("node.id", "3", AlterConfigOp.OpType.SET)),
+            group, List.of(op("consumer.session.timeout.ms", "1", AlterConfigOp.OpType.SET)),
+            metrics, List.of(op("interval.ms", "1", AlterConfigOp.OpType.SET)))).values()));
+        for (var type : List.of(ConfigResource.Type.TOPIC, ConfigResource.Type.BROKER, ConfigResource.Type.GROUP, ConfigResource.Type.CLIENT_METRICS)) {
+            say("listConfigResources " + type, () -> admin.listConfigResources(Set.of(type), new ListConfigResourcesOptions()).all().get().stream()
+                .map(ConfigResource::name).filter(name -> type != ConfigResource.Type.TOPIC || name.startsWith("java")).sorted().toList());
+        }
+        say("incrementalAlterConfigs taken back", () -> each(admin.incrementalAlterConfigs(Map.of(
+            topic, List.of(op("max.message.bytes", null, AlterConfigOp.OpType.DELETE), op("cleanup.policy", null, AlterConfigOp.OpType.DELETE)),
+            broker, List.of(op("log.cleaner.backoff.ms", null, AlterConfigOp.OpType.DELETE)),
+            brokers, List.of(op("max.connections.per.ip", null, AlterConfigOp.OpType.DELETE)),
+            group, List.of(op("consumer.session.timeout.ms", null, AlterConfigOp.OpType.DELETE)),
+            metrics, List.of(op("interval.ms", null, AlterConfigOp.OpType.DELETE), op("match", null, AlterConfigOp.OpType.DELETE)))).values()));
+    }
+
+    static ClientQuotaEntity entity(String... parts) {
+        var entries = new TreeMap<String, String>();
+        for (int n = 0; n < parts.length; n += 2) {
+            entries.put(parts[n], parts[n + 1]);
+        }
+        return new ClientQuotaEntity(entries);
+    }
+
+    static Object described(AdminClient admin, ClientQuotaFilter filter) throws Exception {
+        var said = new TreeSet<String>();
+        admin.describeClientQuotas(filter).entities().get().forEach((entity, quotas) -> said.add(new TreeMap<>(entity.entries()) + " " + new TreeMap<>(quotas)));
+        return said;
+    }
+
+    static void quotas(AdminClient admin) {
+        var rate = List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 1e9));
+        var entities = List.of(entity("user", "nobody"), entity("client-id", "no-client"), entity("user", "nobody", "client-id", null));
+        say("alterClientQuotas", () -> each(admin.alterClientQuotas(entities.stream().map(entity -> new ClientQuotaAlteration(entity, rate)).toList()).values()));
+        say("alterClientQuotas of an address", () -> each(admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity("ip", "10.9.8.7"),
+            List.of(new ClientQuotaAlteration.Op("connection_creation_rate", 50.0))))).values()));
+        say("alterClientQuotas refused", () -> each(admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity("ip", "10.9.8.7"), rate),
+            new ClientQuotaAlteration(entity("user", "nobody"), List.of(new ClientQuotaAlteration.Op("request_percentage", -1.0))))).values()));
+        say("alterClientQuotas validated", () -> each(admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity("user", "never"), rate)),
+            new AlterClientQuotasOptions().validateOnly(true)).values()));
+        say("describeClientQuotas", () -> settled(() -> described(admin, ClientQuotaFilter.all()), "10.9.8.7"));
+        say("describeClientQuotas of users", () -> described(admin, ClientQuotaFilter.contains(List.of(ClientQuotaFilterComponent.ofEntityType("user")))));
+        say("describeClientQuotas of users only", () -> described(admin, ClientQuotaFilter.containsOnly(List.of(ClientQuotaFilterComponent.ofEntity("user", "nobody")))));
+        say("describeClientQuotas of the default", () -> described(admin, ClientQuotaFilter.contains(List.of(ClientQuotaFilterComponent.ofDefaultEntity("client-id")))));
+        say("describeUserScramCredentials", () -> admin.describeUserScramCredentials().users().get());
+        say("describeUserScramCredentials unknown", () -> admin.describeUserScramCredentials(List.of("nobody")).description("nobody").get());
+        var none = List.of(new ClientQuotaAlteration.Op("producer_byte_rate", null));
+        say("alterClientQuotas taken back", () -> each(admin.alterClientQuotas(entities.stream().map(entity -> new ClientQuotaAlteration(entity, none)).toList()).values()));
+        say("describeClientQuotas of what is left", () -> settled(() -> described(admin, ClientQuotaFilter.all()), "[{ip"));
     }
 
     static void cluster(AdminClient admin) {

@@ -7,6 +7,7 @@ mod cluster;
 mod consumer_groups;
 mod data;
 mod groups;
+mod quotas;
 mod topics;
 mod tree;
 mod world;
@@ -46,6 +47,7 @@ fn kafka_and_ottla_answer_alike() {
     data::compare(&mut differential);
     admin::compare(&mut differential);
     cluster::compare(&mut differential);
+    quotas::compare(&mut differential);
     groups::compare(&mut differential);
     consumer_groups::compare(&mut differential);
     differential.finish();

@@ -2,6 +2,7 @@
 
 use super::assignment::{check_leadable, check_manual, new_partition, place};
 use super::create_topics::{TopicResults, duplicates};
+use super::mutation_quota::MutationQuota;
 use super::plan::{MAX_RECORDS_PER_BATCH, Plan, Situation};
 use crate::error::{
     ControllerError, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest, TopicError,
@@ -26,7 +27,9 @@ pub(super) fn create_partitions(
     situation: &mut Situation<'_>,
     topics: &[NewPartitions],
     validate_only: bool,
+    quota: &dyn MutationQuota,
 ) -> Result<Plan<TopicResults<()>>, ControllerError> {
+    quota.begin();
     let duplicates = duplicates(topics.iter().map(|topic| &topic.name));
     let refused = |name: &Arc<str>| (name.clone(), Err(InvalidRequest::DuplicateName.into()));
     let mut results: TopicResults<()> = duplicates.iter().map(refused).collect();
@@ -37,7 +40,9 @@ pub(super) fn create_partitions(
             // Refused before anything is placed: the count is a stranger's.
             Ok((_, additional)) if additional > room => return Err(ControllerError::ExcessiveBatch),
             Ok((existing, additional)) => {
-                add_partitions(situation, topic, &existing, additional).map(|added| records.extend(added))
+                let added = quota.record(additional).map_err(TopicError::from);
+                let added = added.and_then(|()| add_partitions(situation, topic, &existing, additional));
+                added.map(|added| records.extend(added))
             }
             Err(error) => Err(error),
         };

@@ -2,6 +2,7 @@
 
 use super::assignment::{check_leadable, check_manual, new_partition, place};
 use super::configs::{ConfigOp, change_config};
+use super::mutation_quota::MutationQuota;
 use super::plan::{MAX_RECORDS_PER_BATCH, Plan, Situation};
 use super::topic_name;
 use crate::error::{
@@ -58,14 +59,16 @@ pub(super) fn create_topics(
     situation: &mut Situation<'_>,
     topics: &[NewTopic],
     validate_only: bool,
+    quota: &dyn MutationQuota,
 ) -> Result<Plan<TopicResults<CreatedTopic>>, ControllerError> {
+    quota.begin();
     let duplicates = duplicates(topics.iter().map(|topic| &topic.name));
     let unique = || topics.iter().filter(|topic| !duplicates.contains(&topic.name));
     check_partition_total(situation, unique())?;
     let mut records = Vec::new();
     let mut results = TopicResults::new();
     for topic in unique() {
-        let created = create_topic(situation, topic).map(|(topic_records, created)| {
+        let created = create_topic(situation, topic, quota).map(|(topic_records, created)| {
             records.extend(topic_records);
             created
         });
@@ -100,6 +103,7 @@ fn check_partition_total<'a>(
 fn create_topic(
     situation: &mut Situation<'_>,
     topic: &NewTopic,
+    quota: &dyn MutationQuota,
 ) -> Result<(Vec<MetadataRecord>, CreatedTopic), TopicError> {
     let name = &topic.name;
     if &**name == CLUSTER_METADATA_TOPIC {
@@ -116,6 +120,7 @@ fn create_topic(
     } else {
         manual_replicas(situation, topic)?
     };
+    quota.record(replicas.len())?;
     let id = situation.random.uuid();
     let created = CreatedTopic {
         id,

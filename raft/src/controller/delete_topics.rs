@@ -1,6 +1,7 @@
 //! Topics go (`ControllerApis.deleteTopics`, `ReplicationControlManager.deleteTopics`).
 
 use super::create_topics::duplicates;
+use super::mutation_quota::MutationQuota;
 use super::plan::{Plan, Situation};
 use crate::error::{ControllerError, InvalidRequest, TopicError};
 use protocol::ids::Uuid;
@@ -33,7 +34,9 @@ pub struct DeletedTopic {
 pub(super) fn delete_topics(
     situation: &Situation<'_>,
     topics: &[TopicRef],
+    quota: &dyn MutationQuota,
 ) -> Result<Plan<Vec<DeletedTopic>>, ControllerError> {
+    quota.begin();
     let names = || topics.iter().filter_map(|topic| if let TopicRef::Name(name) = topic { Some(name) } else { None });
     let ids = || topics.iter().filter_map(|topic| if let TopicRef::Id(id) = topic { Some(*id) } else { None });
     let duplicate_names = duplicates(names());
@@ -71,8 +74,25 @@ pub(super) fn delete_topics(
             found.push((name.clone(), id));
         }
     }
-    let record = |(_, id): &(Arc<str>, Uuid)| MetadataRecord::from(RemoveTopicRecord { topic_id: *id });
-    let records = found.iter().map(record).collect();
-    answers.extend(found.into_iter().map(|(name, id)| DeletedTopic { name: Some(name), id, result: Ok(()) }));
+    let (records, removed) = remove(situation, found, quota);
+    answers.extend(removed);
     Plan::atomic(records, answers)
+}
+
+fn remove(
+    situation: &Situation<'_>,
+    topics: Vec<(Arc<str>, Uuid)>,
+    quota: &dyn MutationQuota,
+) -> (Vec<MetadataRecord>, Vec<DeletedTopic>) {
+    let mut records: Vec<MetadataRecord> = Vec::new();
+    let mut answers = Vec::new();
+    for (name, id) in topics {
+        let partitions = situation.image.topics().by_id(id).map_or(0, |topic| topic.partition_count());
+        let result = quota.record(partitions).map_err(TopicError::from);
+        if result.is_ok() {
+            records.push(RemoveTopicRecord { topic_id: id }.into());
+        }
+        answers.push(DeletedTopic { name: Some(name), id, result });
+    }
+    (records, answers)
 }

@@ -8,6 +8,7 @@
 
 mod assign_directories;
 mod assignment;
+mod client_quotas;
 mod configs;
 mod create_partitions;
 mod create_topics;
@@ -16,6 +17,7 @@ mod elect_leaders;
 mod features;
 mod heartbeat;
 mod leadership;
+mod mutation_quota;
 mod partition_change;
 mod placement;
 mod plan;
@@ -31,6 +33,7 @@ mod unregister_broker;
 mod update_features;
 
 pub use assign_directories::ReplicaDirectory;
+pub use client_quotas::{QuotaAlteration, QuotaResults};
 pub use configs::{ConfigChange, ConfigOp, ConfigResults};
 pub use create_partitions::NewPartitions;
 pub use create_topics::{CreatedTopic, NewTopic, TopicResults};
@@ -38,6 +41,7 @@ pub use delete_topics::{DeletedTopic, TopicRef};
 pub use elect_leaders::{ElectionResults, ElectionType};
 pub use features::{METADATA_VERSION, bootstrap_records, supported_features};
 pub use heartbeat::{BrokerHeartbeat, HeartbeatReply};
+pub use mutation_quota::{MutationQuota, ThrottlingQuotaExceeded, Unlimited};
 pub use plan::{
     ConfigRules, ConfigRulesHandle, ControllerConfig, MAX_RECORDS_PER_BATCH, MIN_IN_SYNC_REPLICAS_CONFIG,
     UNCLEAN_LEADER_ELECTION_CONFIG,
@@ -119,7 +123,7 @@ impl Controller {
         self.call(move |situation| heartbeat::fence_expired(situation, now_ms)).await
     }
 
-    /// Creates topics, or only says what would become of them.
+    /// Creates topics as far as `quota` allows, or only says what would become of them.
     ///
     /// # Errors
     /// [`ControllerError::ExcessivePartitions`], [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with
@@ -128,19 +132,24 @@ impl Controller {
         &self,
         topics: Vec<NewTopic>,
         validate_only: bool,
+        quota: Arc<dyn MutationQuota>,
     ) -> Result<TopicResults<CreatedTopic>, ControllerError> {
-        self.call(move |situation| create_topics::create_topics(situation, &topics, validate_only)).await
+        self.call(move |situation| create_topics::create_topics(situation, &topics, validate_only, &*quota)).await
     }
 
-    /// Deletes topics.
+    /// Deletes topics as far as `quota` allows.
     ///
     /// # Errors
     /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one topic is in its result.
-    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Vec<DeletedTopic>, ControllerError> {
-        self.call(move |situation| delete_topics::delete_topics(situation, &topics)).await
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+        quota: Arc<dyn MutationQuota>,
+    ) -> Result<Vec<DeletedTopic>, ControllerError> {
+        self.call(move |situation| delete_topics::delete_topics(situation, &topics, &*quota)).await
     }
 
-    /// Adds partitions to topics, or only says what would become of them.
+    /// Adds partitions to topics as far as `quota` allows, or only says what would become of them.
     ///
     /// # Errors
     /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one topic is in its result.
@@ -148,8 +157,22 @@ impl Controller {
         &self,
         topics: Vec<NewPartitions>,
         validate_only: bool,
+        quota: Arc<dyn MutationQuota>,
     ) -> Result<TopicResults<()>, ControllerError> {
-        self.call(move |situation| create_partitions::create_partitions(situation, &topics, validate_only)).await
+        self.call(move |situation| create_partitions::create_partitions(situation, &topics, validate_only, &*quota))
+            .await
+    }
+
+    /// Changes quotas of clients, or only says what would become of them.
+    ///
+    /// # Errors
+    /// [`ControllerError::ExcessiveBatch`] if they are too many; what is wrong with one entity is in its result.
+    pub async fn alter_client_quotas(
+        &self,
+        alterations: Vec<QuotaAlteration>,
+        validate_only: bool,
+    ) -> Result<QuotaResults, ControllerError> {
+        self.call(move |situation| client_quotas::alter_client_quotas(situation, &alterations, validate_only)).await
     }
 
     /// Changes configurations, or only says what would become of them.

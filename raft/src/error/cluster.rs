@@ -140,6 +140,46 @@ pub enum ConfigError {
     UnknownNode(i32),
 }
 
+/// Why the quotas of an entity were not changed (`ClientQuotaControlManager`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuotaError {
+    /// It stands in the request twice, or one of its keys does.
+    #[error("Ignoring duplicate entity {0}")]
+    DuplicateEntity(String),
+    /// It has no part.
+    #[error("Invalid empty client quota entity")]
+    EmptyEntity,
+    /// A part is neither a user, a client id nor an address.
+    #[error("Unhandled client quota entity type: {0}")]
+    UnknownType(Arc<str>),
+    /// A part has the empty string as its name.
+    #[error("Empty {0} not supported")]
+    EmptyName(Arc<str>),
+    /// An address with a user or a client id.
+    #[error("Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId")]
+    CombinedAddress,
+    /// The address is none, and no name of one.
+    #[error("{0} is not a valid IP or resolvable host.")]
+    UnknownAddress(Arc<str>),
+    /// No quota of such an entity has that key.
+    #[error("Invalid configuration key {0}")]
+    UnknownKey(Arc<str>),
+    /// Zero or negative.
+    #[error("Quota {0} must be greater than 0")]
+    NotPositive(Arc<str>),
+    /// More than the type of the key can hold.
+    #[error("Proposed value for {key} is too large for {kind}.")]
+    TooLarge {
+        /// The key.
+        key: Arc<str>,
+        /// Its type.
+        kind: &'static str,
+    },
+    /// A whole number was needed.
+    #[error("{0} cannot be a fractional value.")]
+    Fractional(Arc<str>),
+}
+
 /// Why no feature level was changed (`FeatureControlManager`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid update version {level} for feature {feature}. {refusal}")]

@@ -6,7 +6,9 @@ mod partition;
 mod replay;
 mod topic;
 
-pub use cluster::{BrokerEpochError, ConfigError, ControllerError, FeatureError, FeatureRefusal, RegistrationError};
+pub use cluster::{
+    BrokerEpochError, ConfigError, ControllerError, FeatureError, FeatureRefusal, QuotaError, RegistrationError,
+};
 pub use partition::{DirectoryError, ElectionError, ReassignmentError};
 pub use replay::ReplayError;
 pub use topic::{

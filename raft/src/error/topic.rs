@@ -1,6 +1,7 @@
 //! Why a topic was not created, deleted or grown (`ReplicationControlManager`, `ControllerApis`).
 
 use super::ConfigError;
+use crate::controller::ThrottlingQuotaExceeded;
 use std::sync::Arc;
 
 /// Why one topic of a request was refused. Each variant is one of Kafka's error codes.
@@ -33,6 +34,9 @@ pub enum TopicError {
     /// No topic has that id.
     #[error("This server does not host this topic ID.")]
     UnknownTopicId,
+    /// Whoever asks changes topics too fast.
+    #[error(transparent)]
+    Throttled(#[from] ThrottlingQuotaExceeded),
 }
 
 /// Names that no topic can have (`Topic.validate`), or that look like another in metrics.

@@ -130,6 +130,12 @@ impl ClientQuotas {
         self.0.iter().map(|(entity, quotas)| (entity, &**quotas))
     }
 
+    /// The quotas of an entity, if it has any.
+    #[must_use]
+    pub fn of(&self, entity: &QuotaEntity) -> Option<&BTreeMap<Arc<str>, f64>> {
+        self.0.get(entity).map(|quotas| &**quotas)
+    }
+
     pub(crate) fn map(&self) -> &OrdMap<QuotaEntity, Arc<BTreeMap<Arc<str>, f64>>> {
         &self.0
     }

@@ -232,7 +232,7 @@ fn find(table: &'static [Definition], name: &str) -> Option<&'static Definition>
 const PREFIXES: &[&str] = &["config.providers.", "confluent.", "rlmm.config.", "rsm.config.", "zookeeper.ssl."];
 
 /// Keys of one listener: this, its name, and the key.
-const LISTENER_PREFIX: &str = "listener.name.";
+pub(super) const LISTENER_PREFIX: &str = "listener.name.";
 
 /// Whether it is a key of one listener only.
 pub fn is_of_listener(name: &str) -> bool {

@@ -8,10 +8,10 @@ pub(super) const ROWS: &[Definition] = definitions! {
     None "alter.log.dirs.replication.quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples kept for the quota of moves between directories. No effect yet: there are no quotas.";
     None "alter.log.dirs.replication.quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quota of moves between directories. No effect yet: there are no quotas.";
     Refused "client.quota.callback.class" Class = None, Any, ReadOnly, "A class that computes the quotas of clients. Refused: Java classes are not loaded, and without it its limits would not be kept.";
-    None "controller.quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples kept for the quota of topic changes. No effect yet: there are no quotas.";
-    None "controller.quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quota of topic changes. No effect yet: there are no quotas.";
-    None "quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples kept for the quotas of clients. No effect yet: there are no quotas.";
-    None "quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quotas of clients. No effect yet: there are no quotas.";
+    Acts "controller.quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples that the quota of topic changes looks back: so much may come at once.";
+    Acts "controller.quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quota of topic changes.";
+    Acts "quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples kept for the quotas of clients and the rates of connections.";
+    Acts "quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quotas of clients and the rates of connections.";
     None "replication.quota.window.num" Int = Some("11"), AtLeast(1), ReadOnly, "Samples kept for the quotas of replication. No effect yet: this node is the only one.";
     None "replication.quota.window.size.seconds" Int = Some("1"), AtLeast(1), ReadOnly, "Span of each sample for the quotas of replication. No effect yet: this node is the only one.";
 };

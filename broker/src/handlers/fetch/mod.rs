@@ -12,6 +12,7 @@
 mod remote;
 mod response;
 mod session;
+mod throttled;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +28,15 @@ use crate::replica::{FetchLimits, Partition, Watch};
 use response::{FetchAnswer, PartitionAnswer};
 pub use session::SessionCache;
 use session::{FetchedPartition, Session};
+use throttled::Fetched;
 
 const READ_COMMITTED: i8 = 1;
 
-pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<FetchAnswer> {
+pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<Fetched> {
     let services = &context.services;
     let session = match services.fetch_sessions.begin(&request, context.api_version, services.clock.now_ms()) {
         Ok(session) => session,
-        Err(code) => return Reply::Now(FetchAnswer::failed(code)),
+        Err(code) => return Reply::Now(Fetched::failed(code)),
     };
     let mut fetch = Fetch::new(context, &request, session);
     fetch.read_all();
@@ -43,7 +45,7 @@ pub(super) fn handle(context: RequestContext, request: FetchRequest) -> Reply<Fe
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     if fetch.is_satisfied() || wait.is_zero() {
-        return Reply::Now(fetch.finish());
+        return Reply::Now(Fetched::read(fetch));
     }
     let deadline = Instant::now() + wait;
     Reply::Later(Box::pin(fetch.wait(deadline)))
@@ -68,7 +70,12 @@ struct Fetch {
 impl Fetch {
     fn new(context: RequestContext, request: &FetchRequest, session: Session) -> Self {
         let positive = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
-        let max_bytes = positive(request.max_bytes).min(context.services.settings.fetch_max_bytes);
+        let services = &context.services;
+        let now_ms = services.clock.now_ms();
+        // More could never be answered.
+        let quota =
+            services.quotas.fetch.most_at_once(context.client(), now_ms).map_or(usize::MAX, |most| most as usize);
+        let max_bytes = positive(request.max_bytes).min(services.settings.fetch_max_bytes).min(quota);
         Self {
             min_bytes: positive(request.min_bytes).min(max_bytes),
             max_bytes,
@@ -145,7 +152,7 @@ impl Fetch {
 
     /// Waits for news until there are enough bytes, something goes wrong, or the time is over. Only partitions with news
     /// are read again.
-    async fn wait(mut self, deadline: Instant) -> FetchAnswer {
+    async fn wait(mut self, deadline: Instant) -> Fetched {
         let mut watch = Watch::default();
         for slot in 0..self.partitions.len() {
             self.watch(&mut watch, slot, true);
@@ -158,7 +165,7 @@ impl Fetch {
             }
         }
         drop(watch);
-        if self.is_remote() { self.read_remote().await } else { self.finish() }
+        if self.is_remote() { self.read_remote().await } else { Fetched::read(self) }
     }
 
     /// Registers for news of a partition, for the first time or again. What came since it was read is not told, so it is
@@ -181,7 +188,8 @@ impl Fetch {
         self.answers[slot].high_watermark.saturating_add(1)
     }
 
-    fn finish(self) -> FetchAnswer {
+    /// The answer, which the client's session remembers.
+    fn into_answer(self) -> FetchAnswer {
         for (partition, answer) in self.partitions.iter().zip(&self.answers).filter(|(_, answer)| answer.size() > 0) {
             if let Ok(partition) = partition {
                 partition.traffic().fetched(answer.size() as u64);

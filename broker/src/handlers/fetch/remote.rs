@@ -4,8 +4,8 @@
 use futures_util::future::join_all;
 use protocol::error_code::ErrorCode;
 
-use super::response::{FetchAnswer, PartitionAnswer};
-use super::{Fetch, FetchedPartition};
+use super::response::PartitionAnswer;
+use super::{Fetch, Fetched, FetchedPartition};
 
 impl Fetch {
     /// Whether records of a partition have to come from the cold tier.
@@ -14,7 +14,7 @@ impl Fetch {
     }
 
     /// Fills the answers that wait for the cold tier and answers, whatever came.
-    pub(super) async fn read_remote(mut self) -> FetchAnswer {
+    pub(super) async fn read_remote(mut self) -> Fetched {
         let services = &self.context.services;
         let wait = services.settings.remote_settings(services.metadata.image().configs()).fetch_max_wait;
         let (mut left, mut is_first) = (self.left(), self.bytes == 0);
@@ -45,6 +45,6 @@ impl Fetch {
                 Err(_) => {}
             }
         }
-        self.finish()
+        Fetched::read(self)
     }
 }

@@ -11,7 +11,7 @@ use protocol::response::EncodeError;
 use storage::Region;
 
 use super::session::FetchedPartition;
-use crate::handlers::{Answer, ErrorCodes};
+use crate::handlers::ErrorCodes;
 use crate::replica::{PartitionRead, RemoteRead};
 use crate::server::Output;
 
@@ -73,6 +73,10 @@ impl PartitionAnswer {
         self.region.size
     }
 
+    pub(super) fn error_code(&self) -> i16 {
+        self.error_code
+    }
+
     pub(super) fn is_error(&self) -> bool {
         self.error_code != NONE
     }
@@ -89,6 +93,7 @@ struct TopicAnswer {
 /// The whole answer.
 #[derive(Debug)]
 pub(in crate::handlers) struct FetchAnswer {
+    throttle_time_ms: i32,
     error_code: i16,
     session_id: i32,
     topics: Vec<TopicAnswer>,
@@ -96,7 +101,22 @@ pub(in crate::handlers) struct FetchAnswer {
 
 impl FetchAnswer {
     pub(super) fn failed(code: ErrorCode) -> Self {
-        Self { error_code: code.code(), session_id: 0, topics: Vec::new() }
+        Self { error_code: code.code(), ..Self::empty() }
+    }
+
+    /// No error, no session and no partition.
+    pub(super) fn empty() -> Self {
+        Self { throttle_time_ms: 0, error_code: NONE, session_id: 0, topics: Vec::new() }
+    }
+
+    /// What is left of the answer when its client has to wait.
+    pub(super) fn without_partitions(&self) -> Self {
+        Self { error_code: self.error_code, session_id: self.session_id, ..Self::empty() }
+    }
+
+    pub(super) fn with_throttle_time_ms(mut self, throttle_time_ms: i32) -> Self {
+        self.throttle_time_ms = throttle_time_ms;
+        self
     }
 
     /// `answers` name their partitions by place; neighbours of one topic share an entry.
@@ -115,7 +135,7 @@ impl FetchAnswer {
                 topic.partitions.push((partition.index, place, answer));
             }
         }
-        Self { error_code: NONE, session_id: 0, topics }
+        Self { topics, ..Self::empty() }
     }
 
     pub(super) fn in_session(mut self, session_id: i32) -> Self {
@@ -153,8 +173,8 @@ impl ErrorCodes for FetchAnswer {
     }
 }
 
-impl Answer for FetchAnswer {
-    fn put(self, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
+impl FetchAnswer {
+    pub(super) fn put(self, output: &mut Output, version: i16, correlation_id: i32) -> Result<(), EncodeError> {
         let size = self.records_size() + encoded_size(&self, version);
         let size = i32::try_from(size).map_err(|error| EncodeError { version, message: error.to_string() })?;
         output.bytes().put_i32(size);
@@ -221,7 +241,7 @@ impl Encoder {
     fn head(&mut self, answer: &FetchAnswer, correlation_id: i32) {
         self.bytes.put_i32(correlation_id);
         self.tags();
-        self.bytes.put_i32(0); // throttle time
+        self.bytes.put_i32(answer.throttle_time_ms);
         if self.version >= 7 {
             self.bytes.put_i16(answer.error_code);
             self.bytes.put_i32(answer.session_id);
@@ -327,6 +347,7 @@ mod tests {
         let mut records = records.iter();
         let mut response =
             FetchResponse::default().with_error_code(answer.error_code).with_session_id(answer.session_id);
+        response.throttle_time_ms = answer.throttle_time_ms;
         for topic in &answer.topics {
             let mut topic_response = FetchableTopicResponse::default();
             if version >= FIRST_WITH_IDS {
@@ -380,7 +401,7 @@ mod tests {
                 TopicAnswer { name: Some("none".into()), id: ids[1], partitions: Vec::new() },
             ];
             let session_id = if version >= 7 { 1234 } else { 0 };
-            let answer = FetchAnswer { error_code: NONE, session_id, topics };
+            let answer = FetchAnswer { throttle_time_ms: 4711, error_code: NONE, session_id, topics };
             let expected = oracle(&answer, version, &[one_bytes, many_bytes]);
             let mut output = Output::default();
             output.bytes().put_slice(b"before");

@@ -263,6 +263,15 @@ impl Session {
         }
     }
 
+    /// The answer when the client has to wait: nothing is told, so nothing is remembered, and who asked for a session gets none.
+    pub(super) fn throttled(&self, cache: &SessionCache) -> FetchAnswer {
+        let Kind::Incremental { id, epoch } = self.kind else { return FetchAnswer::empty() };
+        match cache.lock().get(&id) {
+            Some(session) if session.epoch != epoch => FetchAnswer::failed(ErrorCode::InvalidFetchSessionEpoch),
+            _ => FetchAnswer::empty().in_session(id),
+        }
+    }
+
     /// Partitions that had data go to the end, so that those behind them get their turn next time. False if the session is
     /// not where it was.
     fn store(self, cache: &SessionCache, id: i32, epoch: i32, answer: &FetchAnswer) -> bool {
@@ -360,6 +369,19 @@ mod tests {
         assert_eq!(finish(&cache, session, &[5, 6, 5]), (id, vec![1]));
         let session = begin(&cache, &request(id, 2, &[])).unwrap();
         assert_eq!(finish(&cache, session, &[5, 6, 5]), (id, vec![]));
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_afterwards_what_is_new() {
+        let cache = SessionCache::new(10);
+        let session = begin(&cache, &request(0, 0, &[0, 1])).unwrap();
+        assert_eq!(session.throttled(&cache).summary(), (0, vec![]), "there is no session yet");
+        let (id, _) = finish(&cache, session, &[5, 5]);
+        let session = begin(&cache, &request(id, 1, &[])).unwrap();
+        assert_eq!(session.throttled(&cache).summary(), (id, vec![]));
+        let late = begin(&cache, &request(id, 2, &[])).unwrap();
+        assert_eq!(session.throttled(&cache).error(), ErrorCode::InvalidFetchSessionEpoch.code());
+        assert_eq!(finish(&cache, late, &[5, 6]), (id, vec![1]), "as if the wait had not been");
     }
 
     #[test]

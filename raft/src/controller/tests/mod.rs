@@ -4,6 +4,7 @@ mod admin;
 mod brokers;
 mod configs;
 mod placement;
+mod quotas;
 mod task;
 mod topics;
 
@@ -139,7 +140,7 @@ impl Cluster {
 
     fn create(&mut self, topic: NewTopic) -> Result<CreatedTopic, crate::error::TopicError> {
         let (_, mut results) = self
-            .run(|situation| create_topics::create_topics(situation, &[topic], false))
+            .run(|situation| create_topics::create_topics(situation, &[topic], false, &Unlimited))
             .expect("the request is not too large");
         results.pop().expect("one topic has one result").1
     }

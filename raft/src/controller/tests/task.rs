@@ -89,7 +89,7 @@ async fn together<T>(operations: Vec<impl Future<Output = T>>) -> Vec<T> {
 async fn what_was_answered_can_be_read() {
     let quorum = Memory::new(Semaphore::MAX_PERMITS);
     let (controller, task) = controller(&quorum);
-    let results = controller.create_topics(vec![topic("t", 3, 1)], false).await.expect("it leads");
+    let results = controller.create_topics(vec![topic("t", 3, 1)], false, Arc::new(Unlimited)).await.expect("it leads");
     let id = results[0].1.as_ref().expect("created").id;
     assert_eq!(quorum.image().topics().by_id(id).map(|topic| topic.partition_count()), Some(3));
     drop(controller);
@@ -103,7 +103,7 @@ async fn operations_that_wait_together_are_one_batch_in_their_order() {
     let create = |index: i32| {
         let name = format!("t{index}");
         let controller = controller.clone();
-        async move { controller.create_topics(vec![topic(&name, 1, 1)], false).await }
+        async move { controller.create_topics(vec![topic(&name, 1, 1)], false, Arc::new(Unlimited)).await }
     };
     // The twin of t7 is decided on an image that contains t7, although nothing is committed yet.
     let waiting = tokio::spawn(together((0..64).chain([7]).map(create).collect()));
@@ -126,11 +126,12 @@ async fn what_was_not_committed_is_forgotten() {
     let quorum = Memory::new(Semaphore::MAX_PERMITS);
     let (controller, _task) = controller(&quorum);
     quorum.state().fail_next = Some(ProposeError::Unknown);
-    let failed = controller.create_topics(vec![topic("t", 1, 1)], false).await;
+    let failed = controller.create_topics(vec![topic("t", 1, 1)], false, Arc::new(Unlimited)).await;
     assert_eq!(failed, Err(ControllerError::Quorum(ProposeError::Unknown)));
     // Leadership moves on; the next decision is made on what is committed.
     quorum.state().epoch = 2;
-    let results = controller.create_topics(vec![topic("t", 1, 1)], false).await.expect("it leads again");
+    let results =
+        controller.create_topics(vec![topic("t", 1, 1)], false, Arc::new(Unlimited)).await.expect("it leads again");
     assert!(results[0].1.is_ok());
 }
 
@@ -150,7 +151,7 @@ async fn groups_stay_within_a_batch() {
     let create = |index: i32| {
         let name = format!("t{index}");
         let controller = controller.clone();
-        async move { controller.create_topics(vec![topic(&name, 4_000, 1)], false).await }
+        async move { controller.create_topics(vec![topic(&name, 4_000, 1)], false, Arc::new(Unlimited)).await }
     };
     let waiting = tokio::spawn(together((0..5).map(create).collect()));
     quorum.until_proposed().await;
@@ -168,7 +169,7 @@ async fn a_node_of_many_partitions_comes_back_in_several_batches() {
     let quorum = Memory::new(Semaphore::MAX_PERMITS);
     let (controller, _task) = controller(&quorum);
     for name in ["a", "b", "c"] {
-        controller.create_topics(vec![topic(name, 8_000, 1)], false).await.expect("it leads");
+        controller.create_topics(vec![topic(name, 8_000, 1)], false, Arc::new(Unlimited)).await.expect("it leads");
     }
     quorum.state().batches.clear();
     let mut cluster = Cluster::new();

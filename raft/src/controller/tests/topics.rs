@@ -24,7 +24,8 @@ fn a_topic_is_written_as_kafka_writes_it() {
     let mut cluster = Cluster::of(1);
     let configs = vec![(Arc::from("retention.ms"), Some(Arc::from("1000")))];
     let new = NewTopic { configs, ..topic("a", 3, 1) };
-    let (records, results) = cluster.run(|situation| create_topics(situation, &[new], false)).expect("small");
+    let (records, results) =
+        cluster.run(|situation| create_topics(situation, &[new], false, &Unlimited)).expect("small");
     let created = results[0].1.clone().expect("it is created");
     assert_eq!((created.partitions, created.replication_factor), (3, 1));
 
@@ -175,7 +176,7 @@ fn each_topic_of_a_request_stands_alone() {
     let mut cluster = Cluster::of(1);
     let null = NewTopic { configs: vec![("a".into(), None), ("b".into(), None)], ..topic("null", 1, 1) };
     let request = [topic("good", 1, 1), topic("twice", 1, 1), null, topic("twice", 2, 1), topic("bad/name", 1, 1)];
-    let (_, results) = cluster.run(|situation| create_topics(situation, &request, false)).expect("small");
+    let (_, results) = cluster.run(|situation| create_topics(situation, &request, false, &Unlimited)).expect("small");
     let texts: Vec<(String, String)> = results
         .into_iter()
         .map(|(name, result)| (name.to_string(), result.err().map_or("created".into(), |error| error.to_string())))
@@ -198,31 +199,32 @@ fn each_topic_of_a_request_stands_alone() {
 fn validation_alone_writes_nothing() {
     let mut cluster = Cluster::of(1);
     let (records, results) =
-        cluster.run(|situation| create_topics(situation, &[topic("t", 4, 1)], true)).expect("small");
+        cluster.run(|situation| create_topics(situation, &[topic("t", 4, 1)], true, &Unlimited)).expect("small");
     assert!(records.is_empty());
     assert_eq!(results[0].1.as_ref().map(|created| created.partitions), Ok(4));
     cluster.create(topic("t", 1, 1)).expect("it does not exist");
     let grow = [NewPartitions { name: "t".into(), count: 2, assignments: None }];
-    let (records, results) = cluster.run(|situation| create_partitions(situation, &grow, true)).expect("small");
+    let (records, results) =
+        cluster.run(|situation| create_partitions(situation, &grow, true, &Unlimited)).expect("small");
     assert!(records.is_empty() && results[0].1.is_ok());
 }
 
 #[test]
 fn ten_thousand_partitions_need_two_requests() {
     let mut cluster = Cluster::of(1);
-    let all = cluster.run(|situation| create_topics(situation, &[topic("big", 10_001, 1)], false));
+    let all = cluster.run(|situation| create_topics(situation, &[topic("big", 10_001, 1)], false, &Unlimited));
     assert_eq!(all.expect_err("more than a batch").to_string(), "Excessively large number of partitions per request.");
-    let batch = cluster.run(|situation| create_topics(situation, &[topic("big", 10_000, 1)], false));
+    let batch = cluster.run(|situation| create_topics(situation, &[topic("big", 10_000, 1)], false, &Unlimited));
     let text = batch.expect_err("the topic itself is a record too").to_string();
     assert_eq!(text, "Unable to perform excessively large batch operation.");
-    let huge = cluster.run(|situation| create_topics(situation, &[topic("big", i32::MAX, 1)], false));
+    let huge = cluster.run(|situation| create_topics(situation, &[topic("big", i32::MAX, 1)], false, &Unlimited));
     assert_eq!(huge, Err(ControllerError::ExcessivePartitions));
 
     cluster.create(topic("big", 5_000, 1)).expect("it fits");
     let grow = |count| [NewPartitions { name: "big".into(), count, assignments: None }];
-    let huge = cluster.run(|situation| create_partitions(situation, &grow(i32::MAX), false));
+    let huge = cluster.run(|situation| create_partitions(situation, &grow(i32::MAX), false, &Unlimited));
     assert_eq!(huge, Err(ControllerError::ExcessiveBatch));
-    cluster.run(|situation| create_partitions(situation, &grow(10_000), false)).expect("it fits");
+    cluster.run(|situation| create_partitions(situation, &grow(10_000), false, &Unlimited)).expect("it fits");
     assert_eq!(cluster.image.topics().by_name("big").map(|topic| topic.partition_count()), Some(10_000));
     assert_eq!(cluster.partition("big", 9_999).leader(), 1);
 }
@@ -233,7 +235,8 @@ fn topics_grow_and_never_shrink() {
     cluster.create(topic("t", 2, 2)).expect("it is created");
     let mut grow = |name: &str, count, assignments: Option<Vec<Vec<i32>>>| {
         let request = [NewPartitions { name: name.into(), count, assignments }];
-        let (_, mut results) = cluster.run(|situation| create_partitions(situation, &request, false)).expect("small");
+        let (_, mut results) =
+            cluster.run(|situation| create_partitions(situation, &request, false, &Unlimited)).expect("small");
         results.remove(0).1
     };
     assert_eq!(message(grow("t", 2, None)), "Topic already has 2 partition(s).");
@@ -255,7 +258,8 @@ fn topics_grow_and_never_shrink() {
     assert_eq!(cluster.partition("t", 4).replicas().len(), 2);
     let twice = NewPartitions { name: "t".into(), count: 9, assignments: None };
     let request = [twice.clone(), twice];
-    let (_, results) = cluster.run(|situation| create_partitions(situation, &request, false)).expect("small");
+    let (_, results) =
+        cluster.run(|situation| create_partitions(situation, &request, false, &Unlimited)).expect("small");
     assert_eq!(results.len(), 1);
     assert_eq!(message(results[0].1.clone()), "Duplicate topic name.");
 }
@@ -279,7 +283,7 @@ fn topics_are_deleted_by_name_or_id_and_never_by_both() {
         name("absent"),
         TopicRef::Id(absent),
     ];
-    let (_, answers) = cluster.run(|situation| delete_topics(situation, &request)).expect("small");
+    let (_, answers) = cluster.run(|situation| delete_topics(situation, &request, &Unlimited)).expect("small");
     let answer = |name: Option<&str>, id: Uuid| {
         let mut found = answers.iter().filter(|answer| answer.name.as_deref() == name && answer.id == id);
         let answer = found.next().expect("there is an answer");
@@ -305,7 +309,7 @@ fn a_topic_created_again_is_another_topic_without_the_old_configuration() {
     let mut cluster = Cluster::of(1);
     let configs = vec![(Arc::from("retention.ms"), Some(Arc::from("1")))];
     let first = cluster.create(NewTopic { configs, ..topic("t", 1, 1) }).expect("created").id;
-    cluster.run(|situation| delete_topics(situation, &[TopicRef::Name("t".into())])).expect("small");
+    cluster.run(|situation| delete_topics(situation, &[TopicRef::Name("t".into())], &Unlimited)).expect("small");
     let second = cluster.create(topic("t", 2, 1)).expect("created again").id;
     assert_ne!(first, second);
     assert_eq!(cluster.image.configs().get(&ConfigResource::topic("t"), "retention.ms"), None);
