@@ -152,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(parse_datetime(text).map(format_utc).as_deref(), Some(text));
         }
-        let (first, last) = (0, 9_000 * 365 * DAY_MS);
+        let (first, last) = (0, 8_000 * 365 * DAY_MS);
         for moment in (first..last).step_by(7_654_321_987) {
             assert_eq!(parse_datetime(&format_utc(moment)), Some(moment));
         }
