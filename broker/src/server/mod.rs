@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use protocol::frame::FrameLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -162,10 +163,8 @@ impl Listener {
         let (settings, services) = (Arc::clone(begin.settings), Arc::clone(begin.services));
         let connection = Connection::new((stream, peer), place, Arc::clone(&self.name), settings, services);
         let (stop, counted) = (stop.clone(), Counted::new(&self.open));
-        begin.connections.spawn(async move {
-            connection.run(stop).await;
-            drop(counted);
-        });
+        // Not in a block of its own, which would hold the connection's place twice: most connections only wait.
+        begin.connections.spawn(connection.run(stop).map(move |()| drop(counted)));
     }
 
     /// Out of descriptors: accepting again at once would only spin.
