@@ -249,7 +249,10 @@ impl RemoteLogManager {
         let Some(remote) = partition.tiered().remote() else { return };
         let view = remote.view();
         let is_told = slot.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &view));
-        if result.is_err() || !is_told {
+        if result.is_err() {
+            // What is known may be less than there is, if the store was not reached since the start: the next success tells.
+            slot.told = None;
+        } else if !is_told {
             // Held, so that a change makes another one.
             slot.told = Some(Arc::clone(&view));
             self.events.changed(key, &partition.name().topic, view, None);

@@ -101,7 +101,13 @@ pub(crate) async fn run(services: Arc<Services>, events: Arc<RemoteLogEvents>, m
             let result = writer.write(&inbox);
             (writer, inbox, result)
         });
-        let Ok((back, inbox, result)) = work.await else { return };
+        let (back, inbox, result) = match work.await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(topic = topic::REMOTE_LOG_METADATA_TOPIC, %error, "nothing more is told until the next start");
+                return;
+            }
+        };
         writer = back;
         if let Err(error) = result {
             tracing::warn!(topic = topic::REMOTE_LOG_METADATA_TOPIC, %error, "what is remote could not be told");
