@@ -72,15 +72,20 @@ pub(crate) async fn run(
 async fn wait_for_store(tier: &Tier) -> bool {
     loop {
         match probe(tier.store(), &tier.folder()).await {
-            Ok(()) => return true,
+            Ok(()) => {
+                tier.set_trouble(None);
+                return true;
+            }
             Err(error @ (ProbeError::Store(_) | ProbeError::Unclear)) => {
                 let store = tier.store().name();
                 tracing::warn!(store, %error, "the remote storage is not reached; segments stay local");
+                tier.set_trouble(Some(format!("the remote storage is not reached: {error}")));
                 tokio::time::sleep(PROBE_AGAIN).await;
             }
             Err(error) => {
                 let store = tier.store().name();
                 tracing::error!(store, %error, "the remote storage is refused; segments stay local");
+                tier.set_trouble(Some(format!("the remote storage is refused: {error}")));
                 return false;
             }
         }

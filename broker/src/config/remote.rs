@@ -44,6 +44,26 @@ pub struct RemoteConfig {
     pub index_cache_bytes: u64,
 }
 
+impl RemoteConfig {
+    /// The store that a URL names, with the defaults of everything else.
+    ///
+    /// # Errors
+    /// No URL of a store that is built in.
+    pub fn of_url(url: &str) -> Result<Self, ConfigError> {
+        let (location, key_prefix) = StoreLocation::of_url(url)?;
+        Ok(Self {
+            location,
+            key_prefix,
+            part_bytes: DEFAULT_PART,
+            upload_bytes_per_second: u64::MAX,
+            chunk_bytes: DEFAULT_CHUNK,
+            chunk_cache_bytes: DEFAULT_CHUNK_CACHE,
+            read_ahead_bytes: DEFAULT_READ_AHEAD,
+            index_cache_bytes: 0,
+        })
+    }
+}
+
 impl fmt::Display for RemoteConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key_prefix.trim_end_matches('/') {

@@ -119,23 +119,17 @@ impl Stock {
         let tiered = partition.tiered();
         let view = tiered.remote()?.view();
         let expired = &view.segments[..view.segments.len() - view.live().len()];
-        let copied_to = tiered.copied_to();
-        let mut stock = Self {
+        // A log that nobody has used since the start is not opened for a scrape.
+        let lag = partition.copy_lag();
+        Some(Self {
             counts: counts(tiered.traffic()),
             delete_lag_bytes: expired.iter().map(|segment| segment.size()).sum(),
             delete_lag_segments: expired.len() as u64,
             segments: view.segments.len() as u64,
             bytes: view.size_bytes(),
-            ..Self::default()
-        };
-        // A log that nobody has used since the start is not opened for a scrape.
-        let rolled =
-            if partition.is_loaded() { partition.log().rolled_segments().unwrap_or_default() } else { Vec::new() };
-        for waiting in rolled.iter().filter(|segment| segment.end_offset > copied_to) {
-            stock.copy_lag_bytes += waiting.size_bytes;
-            stock.copy_lag_segments += 1;
-        }
-        Some(stock)
+            copy_lag_bytes: lag.bytes,
+            copy_lag_segments: lag.segments,
+        })
     }
 }
 

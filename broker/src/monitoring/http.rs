@@ -3,6 +3,7 @@
 /// The longest head that is read, in bytes.
 const MAX_HEAD: usize = 8 << 10;
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the bytes so far are.
@@ -68,6 +69,11 @@ impl Response {
     /// A scrape.
     pub(super) fn metrics(body: String) -> Self {
         Self::new(200, PROMETHEUS, body)
+    }
+
+    /// A document.
+    pub(super) fn json(body: String) -> Self {
+        Self::new(200, JSON, body)
     }
 
     fn new(status: u16, content_type: &'static str, body: String) -> Self {

@@ -4,12 +4,14 @@
 //! /metrics    Prometheus' text format
 //! /livez      200 while the process turns
 //! /startupz   200 when every log is whole; before that 503 with how many are
+//! /tier       JSON: what is remote of each partition, what waits to be copied, and why
 //! /readyz     200 while clients are served, every partition's log is there and led ones have replicas enough; else 503 with the reason
 //! ```
 //! After a crash liveness stays green: whoever restarted a broker that is busy recovering would let it begin anew.
 
 mod health;
 mod http;
+mod tier;
 
 use std::io;
 use std::net::SocketAddr;
@@ -142,7 +144,8 @@ async fn respond(request: &Request, services: &Arc<Services>) -> Response {
         "/livez" => Response::text(200, "ok\n"),
         "/startupz" => health::startup(services),
         "/readyz" => aside(services, health::readiness).await,
-        _ => Response::text(404, "/metrics /livez /startupz /readyz\n"),
+        "/tier" => aside(services, tier::report).await,
+        _ => Response::text(404, "/metrics /livez /startupz /readyz /tier\n"),
     };
     if request.head_only { response.without_body() } else { response }
 }

@@ -36,6 +36,7 @@ pub use flusher::{FlushHold, Flusher};
 pub use moves::{AlterLogDirError, DescribedLog, MoveStep, Moves};
 pub use partition::{Durability, FetchLimits, Partition, PartitionError, PartitionRead, TopicSettings};
 pub use recovery::{Recovery, RecoveryProgress};
+pub use remote::CopyLag;
 pub use replay::replay;
 pub use stall::{Stall, blocking};
 pub use tier::{RemoteRead, Tier, Tiered, TopicTier};

@@ -7,7 +7,29 @@ use storage::remote_log::{RemotePartition, StepInput, TierConfig};
 
 use super::{Partition, PartitionError};
 
+/// Closed segments that are not remote yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyLag {
+    pub segments: u64,
+    pub bytes: u64,
+    /// Of the youngest record in the oldest of them, ms since the epoch; `None` if there are none.
+    pub oldest_ms: Option<i64>,
+}
+
 impl Partition {
+    /// What waits to be copied; nothing is known of a log that nobody has used since the start.
+    pub fn copy_lag(&self) -> CopyLag {
+        let copied_to = self.tiered().copied_to();
+        let rolled = if self.is_loaded() { self.log().rolled_segments().unwrap_or_default() } else { Vec::new() };
+        let mut lag = CopyLag::default();
+        for waiting in rolled.iter().filter(|segment| segment.end_offset > copied_to) {
+            lag.segments += 1;
+            lag.bytes += waiting.size_bytes;
+            lag.oldest_ms = lag.oldest_ms.or(Some(waiting.max_timestamp));
+        }
+        lag
+    }
+
     /// Brings what is known of the remote part into memory.
     ///
     /// # Errors

@@ -43,11 +43,21 @@ pub struct Tier {
     deleted: Mutex<Vec<(Uuid, Path)>>,
     /// Of all partitions, those that are gone too.
     traffic: RemoteTraffic,
+    /// Why nothing at all is moved; for people.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Tier {
     pub fn new(cluster_id: Arc<str>, broker_id: i32, store: Arc<RemoteStore>, reader: RemoteReader) -> Self {
-        Self { cluster_id, broker_id, store, reader, deleted: Mutex::default(), traffic: RemoteTraffic::default() }
+        Self {
+            cluster_id,
+            broker_id,
+            store,
+            reader,
+            deleted: Mutex::default(),
+            traffic: RemoteTraffic::default(),
+            trouble: Mutex::default(),
+        }
     }
 
     pub fn store(&self) -> &Arc<RemoteStore> {
@@ -62,6 +72,15 @@ impl Tier {
     /// Where the objects of this cluster are.
     pub fn folder(&self) -> Path {
         Path::from(&*self.cluster_id)
+    }
+
+    /// Why nothing at all is moved, if that is so: the store is not reached, or refused.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// A mover of that partition's segments. Only the leader may have one.

@@ -21,6 +21,7 @@
 
 mod cache;
 mod error;
+mod inventory;
 mod keys;
 mod local_log;
 mod manifest;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use cache::CacheLimits;
 pub use error::RemoteError;
+pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters};
 pub use keys::{ManifestVersion, PartitionKeys};
 pub use manifest::{Manifest, ManifestError, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};

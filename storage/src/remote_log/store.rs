@@ -164,6 +164,16 @@ impl RemoteStore {
         Ok(objects)
     }
 
+    /// The names of the folders directly below `prefix`, in no order.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn folders(&self, prefix: &Path) -> Result<Vec<String>, RemoteError> {
+        let below = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let listed = self.attempt("listing", prefix, self.store.list_with_delimiter(below)).await?;
+        Ok(listed.common_prefixes.iter().filter_map(|folder| folder.filename().map(str::to_owned)).collect())
+    }
+
     /// Uploads the bytes of `region` to a key that nobody else uses, and makes sure that they are there. Returns their
     /// CRC-32C. What a failure leaves behind is removed as well as possible.
     ///
