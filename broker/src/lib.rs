@@ -99,7 +99,7 @@ impl Broker {
         let controller = tokio::spawn(truth.controller_task.run());
         let start::Directories { log_dirs, metadata: metadata_dir, cluster_id, was_clean } = directories;
         let (image, opened) = (truth.quorum.image(), Arc::clone(&settings));
-        let tier = start::open_tier(&settings, &cluster_id, &image)?;
+        let tier = start::open_tier(&settings, &cluster_id, &image, &log_dirs)?;
         let replicas =
             tokio::task::spawn_blocking(move || start::open_replicas(&opened, log_dirs, tier, &image, clock.now_ms()))
                 .await?;

@@ -146,6 +146,7 @@ impl RemoteLogManager {
         let own = self.services.settings.remote.as_ref().map_or(u64::MAX, |remote| remote.upload_bytes_per_second);
         self.tier.store().uploads().set(settings.copy_bytes_per_second.min(own));
         self.tier.store().downloads().set(settings.fetch_bytes_per_second);
+        self.tier.set_disk_bytes(settings.disk_cache_bytes, settings.index_cache_bytes);
         self.forget_deleted();
         for (due, partition) in self.due() {
             if self.running.len() >= settings.copiers {

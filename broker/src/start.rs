@@ -17,14 +17,14 @@ use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
 use storage::meta_properties::Expected;
-use storage::remote_log::{CacheLimits, RemoteReader, RemoteStore, StoreLimits, object_store};
+use storage::remote_log::{CacheLimits, DiskCache, RemoteReader, RemoteStore, StoreLimits, object_store};
 use storage::{LogDir, LogDirOptions, LogDirs};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::topic::TopicValues;
-use crate::config::{BrokerConfig, ListenerConfig};
+use crate::config::{BrokerConfig, ListenerConfig, RemoteConfig};
 use crate::remote_storage;
 use crate::replica::{Flusher, ReplicaManager, Tier};
 use crate::server::Listener;
@@ -32,8 +32,12 @@ use crate::services::Services;
 use crate::system;
 use crate::tasks::heartbeat;
 
-/// Pieces of remote segments in memory, at most: small pieces cost more than their bytes.
+/// Pieces of remote segments in memory, and files of them, at most: small pieces cost more than their bytes.
 const MOST_PIECES: usize = 100_000;
+/// Bytes of indexes of remote segments in memory.
+const INDEXES_IN_MEMORY: u64 = 32 << 20;
+/// Source: `RemoteIndexCache.DIR_NAME`; Kafka, too, looks for no log there.
+const INDEX_CACHE: &str = "remote-log-index-cache";
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +233,7 @@ pub fn open_tier(
     settings: &BrokerConfig,
     cluster_id: &Arc<str>,
     image: &Image,
+    log_dirs: &LogDirs,
 ) -> Result<Option<Arc<Tier>>, StartError> {
     let Some(remote) = &settings.remote else {
         let names: Vec<&str> = image.topics().iter().map(|topic| &**topic.name()).collect();
@@ -244,11 +249,33 @@ pub fn open_tier(
     tracing::info!(store = name, "remote storage");
     let limits = StoreLimits { part_bytes: remote.part_bytes, ..StoreLimits::default() };
     let store = Arc::new(RemoteStore::new(name, opened, limits));
-    let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
-    let (chunks, indexes) = (limits(remote.chunk_cache_bytes), limits(remote.index_cache_bytes));
-    let reader = RemoteReader::new(Arc::clone(&store), remote.chunk_bytes, chunks, indexes);
-    let reader = reader.reading_ahead(remote.read_ahead_bytes);
+    let reader = remote_reader(settings, remote, image, Arc::clone(&store), log_dirs);
     Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader))))
+}
+
+/// Indexes are kept in the first log directory, where Kafka keeps them; pieces of segments where the settings say.
+fn remote_reader(
+    settings: &BrokerConfig,
+    remote: &RemoteConfig,
+    image: &Image,
+    store: Arc<RemoteStore>,
+    log_dirs: &LogDirs,
+) -> RemoteReader {
+    let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
+    let dynamic = settings.remote_settings(image.configs());
+    let on_disk = |folder: PathBuf, bytes| {
+        let path = folder.display().to_string();
+        let opened = DiskCache::open(Arc::new(OsFileSystem), folder, limits(bytes));
+        let warn = |error: &_| tracing::warn!(path, %error, "pieces of remote segments are not kept on disk");
+        opened.inspect_err(warn).ok().map(Arc::new)
+    };
+    let first = log_dirs.online().next().map(|log_dir| log_dir.path().join(INDEX_CACHE));
+    let indexes = first.and_then(|folder| on_disk(folder, dynamic.index_cache_bytes));
+    let chunks = remote.disk_cache.clone().and_then(|folder| on_disk(folder, dynamic.disk_cache_bytes));
+    let in_memory = INDEXES_IN_MEMORY.min(dynamic.index_cache_bytes);
+    RemoteReader::new(store, remote.chunk_bytes, limits(remote.chunk_cache_bytes), limits(in_memory))
+        .reading_ahead(remote.read_ahead_bytes)
+        .keeping(chunks, indexes)
 }
 
 /// The replicas that `image` places here, none of them read.

@@ -40,8 +40,10 @@ pub struct RemoteConfig {
     pub chunk_cache_bytes: u64,
     /// So many bytes are fetched ahead of a reader.
     pub read_ahead_bytes: u64,
-    /// So many bytes of indexes stay in memory.
-    pub index_cache_bytes: u64,
+    /// Where pieces are kept on disk too; `None` keeps none there.
+    pub disk_cache: Option<PathBuf>,
+    /// So many bytes of pieces stay on disk, if the class says so; `None` leaves it to `ottla.remote.cache.bytes`.
+    pub disk_cache_bytes: Option<u64>,
 }
 
 impl RemoteConfig {
@@ -59,7 +61,8 @@ impl RemoteConfig {
             chunk_bytes: DEFAULT_CHUNK,
             chunk_cache_bytes: DEFAULT_CHUNK_CACHE,
             read_ahead_bytes: DEFAULT_READ_AHEAD,
-            index_cache_bytes: 0,
+            disk_cache: None,
+            disk_cache_bytes: None,
         })
     }
 }
@@ -83,6 +86,10 @@ pub struct RemoteSettings {
     pub fetch_bytes_per_second: u64,
     /// How old an object is that no manifest names when it is removed.
     pub orphan_grace: Duration,
+    /// So many bytes of pieces of segments stay on disk.
+    pub disk_cache_bytes: u64,
+    /// So many bytes of indexes stay on disk.
+    pub index_cache_bytes: u64,
     /// For one Fetch.
     pub fetch_max_wait: Duration,
     /// For one ListOffsets.
@@ -111,6 +118,12 @@ impl BrokerConfig {
             copiers: keys.int("remote.log.manager.copier.thread.pool.size"),
             copy_bytes_per_second: keys.number("remote.log.manager.copy.max.bytes.per.second").cast_unsigned(),
             fetch_bytes_per_second: keys.number("remote.log.manager.fetch.max.bytes.per.second").cast_unsigned(),
+            disk_cache_bytes: self
+                .remote
+                .as_ref()
+                .and_then(|remote| remote.disk_cache_bytes)
+                .unwrap_or(keys.number("ottla.remote.cache.bytes").cast_unsigned()),
+            index_cache_bytes: keys.number("remote.log.index.file.cache.total.size.bytes").cast_unsigned(),
             orphan_grace: time("ottla.remote.orphan.grace.ms"),
             fetch_max_wait: time("remote.fetch.max.wait.ms"),
             list_offsets_timeout: time("remote.list.offsets.request.timeout.ms"),
@@ -165,6 +178,7 @@ impl Keys<'_> {
                 return Err(ConfigError::invalid(CLASS, "null", reason));
             }
         };
+        let cache = ChunkCache::take(own)?;
         let upload_rate = bytes(own, &["upload.rate.limit.bytes.per.second"], 1)?;
         Ok(Some(RemoteConfig {
             location,
@@ -172,11 +186,43 @@ impl Keys<'_> {
             part_bytes: part_bytes.unwrap_or(DEFAULT_PART),
             upload_bytes_per_second: upload_rate.unwrap_or(u64::MAX),
             chunk_bytes: bytes(own, &["chunk.size"], 1)?.unwrap_or(DEFAULT_CHUNK),
-            chunk_cache_bytes: bytes(own, &["fetch.chunk.cache.size", "chunk.cache.size"], -1)?
-                .unwrap_or(DEFAULT_CHUNK_CACHE),
+            chunk_cache_bytes: cache.memory_bytes.unwrap_or(DEFAULT_CHUNK_CACHE),
             read_ahead_bytes: bytes(own, &["fetch.chunk.cache.prefetch.max.size"], 0)?.unwrap_or(DEFAULT_READ_AHEAD),
-            index_cache_bytes: self.number("remote.log.index.file.cache.total.size.bytes").cast_unsigned(),
+            disk_cache: self.text("ottla.remote.cache.dir").map(PathBuf::from).or(cache.folder),
+            disk_cache_bytes: cache.disk_bytes,
         }))
+    }
+}
+
+/// What the class's own keys say of kept pieces. Sources there: `ChunkCacheConfig`, `DiskChunkCacheConfig`.
+#[derive(Default)]
+struct ChunkCache {
+    memory_bytes: Option<u64>,
+    folder: Option<PathBuf>,
+    disk_bytes: Option<u64>,
+}
+
+impl ChunkCache {
+    fn take(own: &mut OwnKeys) -> Result<Self, ConfigError> {
+        let size = bytes(own, &["fetch.chunk.cache.size", "chunk.cache.size"], -1)?;
+        let mut found = None;
+        for (class, path) in
+            [("fetch.chunk.cache.class", "fetch.chunk.cache.path"), ("chunk.cache.class", "chunk.cache.path")]
+        {
+            let Some(value) = own.remove(class) else { continue };
+            let cache = match value.rsplit('.').next() {
+                Some("DiskChunkCache" | "DiskBasedChunkCache") => {
+                    Self { folder: Some(PathBuf::from(required(own, path)?)), disk_bytes: size, memory_bytes: None }
+                }
+                Some("MemoryChunkCache" | "InMemoryChunkCache") => Self { memory_bytes: size, ..Self::default() },
+                _ => {
+                    let reason = "Java classes are not loaded; built in under their names are Aiven's DiskChunkCache and MemoryChunkCache";
+                    return Err(ConfigError::invalid(class, value, reason));
+                }
+            };
+            found = found.or(Some(cache));
+        }
+        Ok(found.unwrap_or(Self { memory_bytes: size, ..Self::default() }))
     }
 }
 
@@ -237,7 +283,8 @@ mod tests {
             chunk_bytes: 100,
             chunk_cache_bytes: 20_000,
             read_ahead_bytes: DEFAULT_READ_AHEAD,
-            index_cache_bytes: 1 << 30,
+            disk_cache: None,
+            disk_cache_bytes: None,
         };
         assert_eq!(config.remote, Some(expected));
         let without = ["remote.log.storage.manager.class.path", "rsm.config.chunk.cache.retention.ms"];
@@ -258,6 +305,42 @@ mod tests {
     fn a_url_names_a_bucket() {
         let (config, _) = config(&[ON, ("ottla.remote.storage.url", "s3://cold/kafka/")]).unwrap();
         assert_eq!(config.remote.map(|remote| remote.to_string()).as_deref(), Some("s3://cold/kafka"));
+    }
+
+    /// Keys, and what they mean: the folder, bytes in memory, bytes on disk.
+    type CacheCase<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, u64, u64);
+
+    #[test]
+    fn pieces_are_kept_where_the_keys_say() {
+        let local = [ON, (CLASS, LOCAL), ("rsm.config.dir", "/cold")];
+        let of = |keys: &[(&str, &str)]| config(&[&local, keys].concat()).unwrap().0;
+        let (class, path, size) = (
+            "rsm.config.fetch.chunk.cache.class",
+            "rsm.config.fetch.chunk.cache.path",
+            "rsm.config.fetch.chunk.cache.size",
+        );
+        let disk = "io.aiven.kafka.tieredstorage.fetch.cache.DiskChunkCache";
+        let memory = "io.aiven.kafka.tieredstorage.fetch.cache.MemoryChunkCache";
+        let cases: [CacheCase<'_>; 4] = [
+            (&[(size, "7")], None, 7, 1 << 30),
+            (&[(class, memory), (size, "7")], None, 7, 1 << 30),
+            (&[(class, disk), (path, "/pieces"), (size, "7")], Some("/pieces"), DEFAULT_CHUNK_CACHE, 7),
+            (
+                &[("ottla.remote.cache.dir", "/o"), ("ottla.remote.cache.bytes", "9")],
+                Some("/o"),
+                DEFAULT_CHUNK_CACHE,
+                9,
+            ),
+        ];
+        for (keys, folder, in_memory, on_disk) in cases {
+            let config = of(keys);
+            let remote = config.remote.as_ref().unwrap();
+            assert_eq!(remote.disk_cache.as_deref(), folder.map(std::path::Path::new), "{keys:?}");
+            assert_eq!(remote.chunk_cache_bytes, in_memory, "{keys:?}");
+            assert_eq!(config.remote_settings(&Configs::default()).disk_cache_bytes, on_disk, "{keys:?}");
+        }
+        assert!(config(&[&local[..], &[(class, disk)]].concat()).is_err(), "without a path");
+        assert!(config(&[&local[..], &[(class, "com.example.Cache")]].concat()).is_err());
     }
 
     #[test]

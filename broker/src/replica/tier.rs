@@ -69,6 +69,14 @@ impl Tier {
         &self.traffic
     }
 
+    /// How many bytes of segments and of indexes may stay on disk from now on.
+    pub fn set_disk_bytes(&self, chunks: u64, indexes: u64) {
+        let caches = [(self.reader.chunks_on_disk(), chunks), (self.reader.indexes_on_disk(), indexes)];
+        for (cache, bytes) in caches.into_iter().filter_map(|(cache, bytes)| Some((cache?, bytes))) {
+            cache.set_bytes(bytes);
+        }
+    }
+
     /// Where the objects of this cluster are.
     pub fn folder(&self) -> Path {
         Path::from(&*self.cluster_id)

@@ -1,13 +1,13 @@
 //! Pieces of objects in memory, bounded by bytes and count. Who asks for a piece that is on its way waits for that one
 //! download, and a download that nobody waits for any more goes on where it was when the next one asks.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use lru::LruCache;
 use object_store::path::Path;
 
 use super::RemoteError;
@@ -31,25 +31,21 @@ pub(super) struct PieceCache {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+/// By their last use.
 struct State {
-    pieces: HashMap<PieceKey, Piece>,
-    /// By when they were last asked for.
-    order: BTreeMap<u64, PieceKey>,
+    pieces: LruCache<PieceKey, Piece>,
     bytes: u64,
-    turn: u64,
 }
 
 struct Piece {
     download: Download,
     /// Counted from the moment that the download begins.
     size: u64,
-    turn: u64,
 }
 
 impl PieceCache {
     pub(super) fn new(limits: CacheLimits) -> Self {
-        Self { limits, ahead: AtomicU64::new(0), state: Mutex::default() }
+        Self { limits, ahead: AtomicU64::new(0), state: Mutex::new(State { pieces: LruCache::unbounded(), bytes: 0 }) }
     }
 
     /// The piece `key` of `size` bytes: from memory, or by the download that `begin` makes.
@@ -82,7 +78,7 @@ impl PieceCache {
         begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
     ) {
         let is_too_much = self.ahead.load(Ordering::Relaxed).saturating_add(size) > self.limits.bytes / 2;
-        if is_too_much || self.limits.count == 0 || self.lock().pieces.contains_key(&key) {
+        if is_too_much || self.limits.count == 0 || self.lock().pieces.contains(&key) {
             return;
         }
         self.ahead.fetch_add(size, Ordering::Relaxed);
@@ -103,19 +99,15 @@ impl PieceCache {
         begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
     ) -> Download {
         let mut state = self.lock();
-        let turn = state.next_turn();
-        if let Some(piece) = state.pieces.get_mut(key) {
-            let last = std::mem::replace(&mut piece.turn, turn);
-            let download = piece.download.clone();
-            state.order.remove(&last);
-            state.order.insert(turn, key.clone());
-            return download;
+        if let Some(piece) = state.pieces.get(key) {
+            return piece.download.clone();
         }
         let download = begin().shared();
         // One that is larger than the whole cache is not kept at all.
         if size <= self.limits.bytes && self.limits.count > 0 {
             state.make_room(size, self.limits);
-            state.insert(key.clone(), Piece { download: download.clone(), size, turn });
+            state.bytes += size;
+            state.pieces.push(key.clone(), Piece { download: download.clone(), size });
         }
         download
     }
@@ -127,35 +119,22 @@ impl PieceCache {
     #[cfg(test)]
     pub(super) fn held(&self) -> (u64, usize) {
         let state = self.lock();
-        assert_eq!(state.bytes, state.pieces.values().map(|piece| piece.size).sum::<u64>());
-        assert_eq!(state.order.len(), state.pieces.len());
+        assert_eq!(state.bytes, state.pieces.iter().map(|(_, piece)| piece.size).sum::<u64>());
         (state.bytes, state.pieces.len())
     }
 }
 
 impl State {
-    fn next_turn(&mut self) -> u64 {
-        self.turn += 1;
-        self.turn
-    }
-
     fn make_room(&mut self, size: u64, limits: CacheLimits) {
         while self.bytes.saturating_add(size) > limits.bytes || self.pieces.len() >= limits.count {
-            let Some((_, oldest)) = self.order.pop_first() else { return };
-            self.remove(&oldest);
+            let Some((_, oldest)) = self.pieces.pop_lru() else { return };
+            self.bytes -= oldest.size;
         }
     }
 
-    fn insert(&mut self, key: PieceKey, piece: Piece) {
-        self.bytes += piece.size;
-        self.order.insert(piece.turn, key.clone());
-        self.pieces.insert(key, piece);
-    }
-
     fn remove(&mut self, key: &PieceKey) {
-        if let Some(piece) = self.pieces.remove(key) {
+        if let Some(piece) = self.pieces.pop(key) {
             self.bytes -= piece.size;
-            self.order.remove(&piece.turn);
         }
     }
 }

@@ -20,6 +20,7 @@
 //! The wall clock, and the choice of the store: the broker makes one from its settings.
 
 mod cache;
+mod disk_cache;
 mod error;
 mod inventory;
 mod keys;
@@ -40,6 +41,7 @@ mod testing;
 mod tests;
 
 pub use cache::CacheLimits;
+pub use disk_cache::DiskCache;
 pub use error::RemoteError;
 pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters};
 pub use keys::{ManifestVersion, PartitionKeys};

@@ -11,7 +11,7 @@ use protocol::record_batch::{BatchHeader, HEADER_SIZE, Records, expansion_limit}
 
 use super::cache::PieceCache;
 use super::segment_object::{Index, range};
-use super::{CacheLimits, PartitionKeys, RemoteError, RemoteSegment, RemoteStore};
+use super::{CacheLimits, DiskCache, PartitionKeys, RemoteError, RemoteSegment, RemoteStore};
 use crate::index::{OffsetIndex, TimeIndex, last_where};
 use crate::log::{ReadLimits, TimestampOffset};
 
@@ -22,9 +22,18 @@ pub struct RemoteReader {
     chunks: Arc<PieceCache>,
     /// Joined indexes, whole.
     indexes: Arc<PieceCache>,
+    /// What memory has no room for.
+    disk: Disk,
     chunk_bytes: u64,
     /// See [`RemoteReader::reading_ahead`].
     ahead_bytes: u64,
+}
+
+/// Where pieces are kept besides memory.
+#[derive(Default)]
+struct Disk {
+    chunks: Option<Arc<DiskCache>>,
+    indexes: Option<Arc<DiskCache>>,
 }
 
 /// A batch and where it is.
@@ -54,9 +63,26 @@ impl RemoteReader {
             store,
             chunks: Arc::new(PieceCache::new(chunks)),
             indexes: Arc::new(PieceCache::new(indexes)),
+            disk: Disk::default(),
             chunk_bytes: chunk_bytes.max(1),
             ahead_bytes: 0,
         }
+    }
+
+    /// Keeps pieces of segments, and indexes, on disk too; `None` keeps none of them there.
+    #[must_use]
+    pub fn keeping(self, chunks: Option<Arc<DiskCache>>, indexes: Option<Arc<DiskCache>>) -> Self {
+        Self { disk: Disk { chunks, indexes }, ..self }
+    }
+
+    /// Where indexes are kept on disk.
+    pub fn indexes_on_disk(&self) -> Option<&DiskCache> {
+        self.disk.indexes.as_deref()
+    }
+
+    /// Where pieces of segments are kept on disk.
+    pub fn chunks_on_disk(&self) -> Option<&DiskCache> {
+        self.disk.chunks.as_deref()
     }
 
     /// Fetches so many bytes behind what a reader has read, in the segment and in the one that follows it, before they are
@@ -284,7 +310,9 @@ impl Source<'_> {
 
     fn download(&self, range: Range<u64>) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
         let (store, log) = (Arc::clone(&self.reader.store), self.log.clone());
-        async move { store.get_range(&log, range).await }.boxed()
+        let (position, size) = (range.start, range.end - range.start);
+        let download = async move { store.get_range(&log, range).await }.boxed();
+        kept(self.reader.disk.chunks.as_ref(), &self.log, position, size, download)
     }
 
     /// Begins to fetch the pieces of the `bytes` from `position` on. Returns how many of them lie behind the segment.
@@ -314,7 +342,8 @@ impl Source<'_> {
     fn download_indexes(&self) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
         let store = Arc::clone(&self.reader.store);
         let (indexes, size, crc) = (self.indexes.clone(), self.segment.indexes_size(), self.segment.indexes_crc);
-        async move { load_indexes(&store, &indexes, size, crc).await }.boxed()
+        let download = async move { load_indexes(&store, &indexes, size, crc).await }.boxed();
+        kept(self.reader.disk.indexes.as_ref(), &self.indexes, 0, size, download)
     }
 
     async fn load_indexes(&self, store: &RemoteStore) -> Result<Bytes, RemoteError> {
@@ -323,6 +352,20 @@ impl Source<'_> {
 
     fn corrupt(&self, reason: String) -> RemoteError {
         RemoteError::Corrupt { key: self.log.clone(), reason }
+    }
+}
+
+/// The piece from `disk`, or by `download`. No two objects have the same last name: a random id is in it.
+fn kept(
+    disk: Option<&Arc<DiskCache>>,
+    object: &Path,
+    position: u64,
+    size: u64,
+    download: BoxFuture<'static, Result<Bytes, RemoteError>>,
+) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
+    match (disk, object.filename()) {
+        (Some(disk), Some(name)) => Arc::clone(disk).get(name.to_owned(), position, size, download).boxed(),
+        _ => download,
     }
 }
 
