@@ -375,6 +375,16 @@ fn report(partition: &Partition, step: &Step) {
             tiered.count(|traffic| traffic.copied(*size_bytes));
             tracing::info!(%partition, base_offset, end_offset, size_bytes, "copied segment to remote storage");
         }
+        Step::Mirrored { base_offset, end_offset, size_bytes, replaced } => {
+            tiered.count(|traffic| {
+                traffic.copied(*size_bytes);
+                traffic.deleted(*replaced as u64);
+            });
+            tracing::info!(%partition, base_offset, end_offset, size_bytes, replaced, "copied cleaned segment to remote storage");
+        }
+        Step::Unchanged { base_offset, end_offset } => {
+            tracing::debug!(%partition, base_offset, end_offset, "the cleaned segment is remote already");
+        }
         Step::Expired { log_start_offset, reason } => {
             tracing::info!(%partition, log_start_offset, ?reason, "remote segments have expired");
         }

@@ -236,3 +236,51 @@ fn what_would_be_lost_keeps_a_broker_from_starting() {
     let said = refused.everything();
     assert!(said.contains("remote.storage.enable=true before disabling tiered storage cluster-wide: kept"), "{said}");
 }
+
+/// Kafka refuses to tier them. What is remote is what the cleaner left, and follows it; the local log stays whole.
+#[test]
+fn a_compacted_topic_is_copied_once_it_is_clean() {
+    let mut fixture = Fixture::new(&[("ottla.remote.storage.url", "file://ROOT"), ("log.cleaner.backoff.ms", "100")]);
+    let mut connection = fixture.connect();
+    let configs = [
+        ("remote.storage.enable", "true"),
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "4000"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("local.retention.ms", "1"),
+    ];
+    connection.create_topic("tables", 1, &configs);
+    let value = [7; 100];
+    let write = |connection: &mut Connection, round: i32| {
+        for at in 0..100 {
+            let key = format!("{}", (at * 7 + round) % 20);
+            let mut batch = BatchBuilder::new(0, Codec::None);
+            batch.append(FIRST, Some(key.as_bytes()), Some(&value), &[]);
+            assert_eq!(connection.produce("tables", 0, batch.build()).error_code, 0);
+        }
+    };
+    let logs = |fixture: &Fixture| -> Vec<PathBuf> {
+        let objects = fixture.objects("tables").into_iter();
+        objects.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect()
+    };
+    let mut before = Vec::new();
+    for round in 0..3 {
+        write(&mut connection, round);
+        wait::until_true("what was cleaned is remote, and nothing older", LIMIT, || {
+            let now = logs(&fixture);
+            !now.is_empty() && now.iter().all(|path| !before.contains(path))
+        });
+        // A hundred records have 17 KB and there are twenty keys.
+        wait::until_true("only what the cleaner left is there", LIMIT, || {
+            before = logs(&fixture);
+            before.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum::<u64>() < 14_000
+        });
+        if round == 1 {
+            fixture.broker.kill9();
+            fixture.broker.restart();
+            connection = fixture.connect();
+            connection.await_leaders("tables", 1);
+        }
+    }
+    assert_eq!(list(&mut connection, "tables", EARLIEST_LOCAL).offset, 0, "local.retention.ms does not count");
+}

@@ -1,4 +1,5 @@
-//! What a topic's keys for the cold tier must not say. Source: `LogConfig.validateTopicLogConfigValues`.
+//! What a topic's keys for the cold tier must not say. Source: `LogConfig.validateTopicLogConfigValues`, but for its refusal of
+//! compacted topics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,11 +30,6 @@ pub(super) fn validate(settings: &BrokerConfig, before: &Keys, values: &Keys) ->
                       log storage.";
         return Err(ConfigError::Conflict(reason.to_owned()));
     }
-    if !matches!(topic.value("cleanup.policy").elements(), [] | [_]) || topic.is_compacted() {
-        let reason = "Remote log storage only supports topics with cleanup.policy=delete or cleanup.policy being an \
-                      empty list.";
-        return Err(ConfigError::Conflict(reason.to_owned()));
-    }
     topic.check_limit("local.retention.bytes", "retention.bytes")?;
     topic.check_limit("local.retention.ms", "retention.ms")?;
     topic.check_copies()
@@ -49,10 +45,6 @@ impl Topic<'_> {
         let Some(definition) = topic_key(name) else { return Value::Number(0) };
         let own = self.values.get(name).and_then(|text| Value::parse(definition, text).ok());
         own.unwrap_or_else(|| self.defaults.value(definition))
-    }
-
-    fn is_compacted(&self) -> bool {
-        self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact")
     }
 
     /// The local part is no larger than the whole.
@@ -125,14 +117,10 @@ mod tests {
     const ON: (&str, &str) = (ENABLE, "true");
 
     #[test]
-    fn tiering_needs_a_storage_and_a_log_that_is_not_compacted() {
+    fn tiering_needs_a_storage_and_any_log_will_do() {
         let refused = check(false, &[], &[ON]).unwrap_err();
         assert!(refused.starts_with("Tiered Storage functionality is disabled in the broker."), "{refused}");
-        for policy in ["compact", "compact,delete"] {
-            let refused = check(true, &[], &[ON, ("cleanup.policy", policy)]).unwrap_err();
-            assert!(refused.starts_with("Remote log storage only supports"), "{refused}");
-        }
-        for policy in ["delete", ""] {
+        for policy in ["delete", "", "compact", "compact,delete"] {
             check(true, &[], &[ON, ("cleanup.policy", policy)]).unwrap();
         }
         check(false, &[], &[("cleanup.policy", "compact")]).unwrap();

@@ -142,9 +142,11 @@ impl<'a> TopicValues<'a> {
         }
     }
 
-    /// What the local log keeps: of a tiered topic the local limit, where -2 stands for the other.
+    /// What the local log keeps: of a tiered topic the local limit, where -2 stands for the other. A compacted log stays local as a
+    /// whole: what is remote only is out of the cleaner's reach.
     fn retention_of(&self, local: &str, total: &str) -> Option<i64> {
-        let local = if self.is_tiered() { self.number(local) } else { LIKE_TOTAL };
+        let may_go = self.is_tiered() && !self.has_policy("compact");
+        let local = if may_go { self.number(local) } else { LIKE_TOTAL };
         Some(if local == LIKE_TOTAL { self.number(total) } else { local }).filter(|limit| *limit >= 0)
     }
 
@@ -153,22 +155,20 @@ impl<'a> TopicValues<'a> {
         self.named("remote.storage.enable").is_true()
     }
 
-    /// Internal topics and compacted ones never are (`UnifiedLog.remoteLogEnabled`).
+    /// Internal topics never are (`UnifiedLog.remoteLogEnabled`).
     fn is_tiered(&self) -> bool {
-        self.wants_tier()
-            && self.has_remote_storage
-            && !self.has_policy("compact")
-            && !crate::metadata_cache::is_internal(&self.resource.name)
+        self.wants_tier() && self.has_remote_storage && !crate::metadata_cache::is_internal(&self.resource.name)
     }
 
     fn tier(&self) -> TopicTier {
+        let deletes = self.has_policy("delete");
         TopicTier {
             is_tiered: self.is_tiered(),
             deletes_on_disable: self.named("remote.log.delete.on.disable").is_true(),
             config: TierConfig {
                 copies: !self.named("remote.log.copy.disable").is_true(),
-                retention_ms: Some(self.number("retention.ms")).filter(|time| *time >= 0),
-                retention_bytes: u64::try_from(self.number("retention.bytes")).ok(),
+                retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
+                retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
             },
         }
     }

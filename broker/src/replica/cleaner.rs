@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Uuid;
 use storage::Error;
-use storage::cleaner::{CleanError, CleanStats, Cleanable, Pace, clean};
+use storage::cleaner::{CleanError, CleanStats, Cleanable, CleanerOptions, Pace, clean};
 
 use super::throttle::Throttle;
 use super::{Partition, ReplicaManager};
@@ -109,7 +109,12 @@ impl LogCleaner {
     fn clean(&self, partition: &Partition, cleanable: &Cleanable, settings: &CleanerSettings, wait: Wait<'_>) -> bool {
         let pace = Throttled { throttle: &self.throttle, bytes_per_second: settings.bytes_per_second, wait };
         let started = Instant::now();
-        match clean(&partition.log(), cleanable, &settings.options, self.clock.now_ms(), &pace) {
+        let log = partition.log();
+        // A tombstone must outlive what it deletes.
+        let keeps_tombstones =
+            log.offsets().is_ok_and(|offsets| partition.tiered().reaches_before(offsets.log_start_offset));
+        let options = CleanerOptions { keeps_tombstones, ..settings.options };
+        match clean(&log, cleanable, &options, self.clock.now_ms(), &pace) {
             Ok(stats) => {
                 report(partition, &stats, started.elapsed());
                 self.metrics.cleaned(&stats, started.elapsed());

@@ -457,7 +457,7 @@ impl Partition {
         let read = ReadLimits { end_offset, max_bytes: limits.max_bytes, at_least_one: limits.at_least_one };
         let log = self.log();
         let (region, remote) = match log.read(limits.offset, read) {
-            Err(error @ Error::OffsetOutOfRange { .. }) => match self.tiered.read(limits.offset, read) {
+            Err(error @ Error::OffsetOutOfRange { .. }) => match self.tiered.read(&log, limits.offset, read) {
                 Some(remote) => (Region::empty(), Some(remote)),
                 None => return Err(error.into()),
             },

@@ -78,10 +78,12 @@ impl Partition {
     }
 
     /// Where local segments may go up to: of a tiered topic only what is remote, or before the start. A segment that is not
-    /// written to any more and is too old is closed, so that it can be copied (`UnifiedLog.deletableSegments`).
+    /// written to any more and is too old is closed, so that it can be copied (`UnifiedLog.deletableSegments`). What leaves a
+    /// compacted log leaves both parts, copied or not.
     pub(super) fn deletable_up_to(&self, high_watermark: i64, now_ms: i64) -> Result<i64, PartitionError> {
         let settings = self.settings();
-        if !settings.tier.is_tiered || !settings.tier.config.copies || self.tiered().tier().is_none() {
+        let copies = settings.tier.is_tiered && settings.tier.config.copies && !settings.rules.compacted;
+        if !copies || self.tiered().tier().is_none() {
             return Ok(high_watermark);
         }
         let log = self.log();

@@ -182,24 +182,27 @@ impl Tiered {
         self.view().and_then(|view| view.start_offset()).map_or(local_start, |remote| remote.min(local_start))
     }
 
+    /// Whether records before `local_start` are remote: out of the cleaner's reach.
+    pub fn reaches_before(&self, local_start: i64) -> bool {
+        self.view().and_then(|view| view.start_offset()).is_some_and(|start| start < local_start)
+    }
+
     /// Where local segments may go up to (exclusive).
     pub fn copied_to(&self) -> i64 {
         self.view().and_then(|view| view.end_offset()).unwrap_or(0)
     }
 
-    /// The read of an offset that lies in the remote part.
-    pub fn read(&self, offset: i64, limits: ReadLimits) -> Option<RemoteRead> {
+    /// The read of an offset that lies in the remote part of `log`.
+    pub fn read(&self, log: &Arc<Log>, offset: i64, limits: ReadLimits) -> Option<RemoteRead> {
         let (tier, remote) = (self.tier.as_ref()?, self.remote.get()?);
         let view = remote.view();
-        let segment = Arc::clone(view.segment_of(offset)?);
-        let following = view.segment_of(segment.end_offset).map(Arc::clone);
-        let traffic = Arc::clone(&self.traffic);
+        view.segment_of(offset)?;
         Some(RemoteRead {
             tier: Arc::clone(tier),
             remote: Arc::clone(remote),
-            traffic,
-            segment,
-            following,
+            traffic: Arc::clone(&self.traffic),
+            log: Arc::clone(log),
+            view,
             offset,
             limits,
         })
@@ -246,9 +249,8 @@ pub struct RemoteRead {
     tier: Arc<Tier>,
     remote: Arc<RemotePartition>,
     traffic: Arc<RemoteTraffic>,
-    segment: Arc<RemoteSegment>,
-    /// The one behind it, which a reader wants next.
-    following: Option<Arc<RemoteSegment>>,
+    log: Arc<Log>,
+    view: Arc<RemoteView>,
     offset: i64,
     limits: ReadLimits,
 }
@@ -273,11 +275,30 @@ impl RemoteRead {
     /// # Cancel safety
     /// What has come so far stays in the cache, for the next one who asks.
     pub async fn bytes(&self) -> Result<Bytes, RemoteError> {
-        let segments = (&*self.segment, self.following.as_deref());
-        let read = self.tier.reader.read(self.remote.keys(), segments, self.offset, self.limits).await;
+        let read = self.read().await;
         let size = read.as_ref().ok().map(|bytes| bytes.len() as u64);
         self.traffic.fetched(size);
         self.tier.traffic.fetched(size);
         read
+    }
+
+    /// A cleaned segment may have nothing at its end, or nothing at all: what is wanted is then in a later one, or local.
+    async fn read(&self) -> Result<Bytes, RemoteError> {
+        let mut offset = self.offset;
+        while let Some(segment) = self.view.segment_of(offset) {
+            let following = self.view.segment_of(segment.end_offset).map(|following| &**following);
+            let bytes = self.tier.reader.read(self.remote.keys(), (segment, following), offset, self.limits).await?;
+            if !bytes.is_empty() || !self.limits.at_least_one {
+                return Ok(bytes);
+            }
+            offset = segment.end_offset;
+        }
+        let (log, limits) = (Arc::clone(&self.log), self.limits);
+        let read = move || match log.read(offset, limits) {
+            Err(Error::OffsetOutOfRange { .. }) => Ok(Bytes::new()),
+            region => region?.read().map_err(|error| RemoteError::LocalFile(Arc::new(error))),
+        };
+        let joined = tokio::task::spawn_blocking(read).await;
+        joined.unwrap_or_else(|error| Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))))
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Filter<'a> {
     pub(super) last_records: HashMap<i64, LastRecord>,
     pub(super) now_ms: i64,
     pub(super) delete_retention_ms: i64,
+    /// See [`super::CleanerOptions`].
+    pub(super) keeps_tombstones: bool,
     /// Where this round ends (exclusive): the batch that ends there stays, so that the log does not seem to end earlier.
     pub(super) end_offset: i64,
     pub(super) stats: FilterStats,
@@ -121,9 +123,8 @@ impl Filter<'_> {
         } else {
             self.transactions.on_batch(header)
         };
-        let is_over = || header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now_ms);
         Verdict {
-            discard_records: can_discard && (!is_control || is_over()),
+            discard_records: can_discard && (!is_control || self.is_over(header)),
             retain_empty: self.is_last_of_producer(header) || header.next_offset() == self.end_offset,
             is_marker_of_nothing: can_discard && is_control,
         }
@@ -160,8 +161,12 @@ impl Filter<'_> {
             return false;
         };
         let is_latest = self.map.get(key).is_none_or(|latest| offset >= latest);
-        let is_in_force = || header.delete_horizon_ms().is_none_or(|horizon| self.now_ms < horizon);
-        is_latest && (record.value.is_some() || is_in_force())
+        is_latest && (record.value.is_some() || !self.is_over(header))
+    }
+
+    /// Whether tombstones, or the marker, of a batch may go.
+    fn is_over(&self, header: &BatchHeader) -> bool {
+        !self.keeps_tombstones && header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now_ms)
     }
 }
 
@@ -196,6 +201,7 @@ mod tests {
             last_records: HashMap::new(),
             now_ms,
             delete_retention_ms: DAY,
+            keeps_tombstones: false,
             end_offset: 101,
             stats: FilterStats::default(),
             plain: Vec::new(),
@@ -252,6 +258,8 @@ mod tests {
         let (header, last) = run(&mut filter(&map, 5_000 + DAY), &first).unwrap();
         assert_eq!(kept(&last), [(11, "b".into())]);
         assert_eq!(header.delete_horizon_ms(), Some(5_000 + DAY), "kept, as Kafka keeps it");
+        let (_, kept) = run(&mut Filter { keeps_tombstones: true, ..filter(&map, 5_000 + DAY) }, &first).unwrap();
+        assert_eq!(kept, first, "older records lie elsewhere");
     }
 
     #[test]

@@ -48,12 +48,14 @@ pub struct CleanerOptions {
     pub load_factor: f64,
     /// Bytes of the buffers for reading and writing together; a larger batch makes them grow for a while.
     pub io_buffer_bytes: usize,
+    /// Tombstones and transaction markers stay though their time is over: older records lie where the cleaner does not come.
+    pub keeps_tombstones: bool,
 }
 
 impl Default for CleanerOptions {
     /// Kafka's defaults for one thread.
     fn default() -> Self {
-        Self { dedupe_buffer_bytes: 128 << 20, load_factor: 0.9, io_buffer_bytes: 512 << 10 }
+        Self { dedupe_buffer_bytes: 128 << 20, load_factor: 0.9, io_buffer_bytes: 512 << 10, keeps_tombstones: false }
     }
 }
 

@@ -51,7 +51,9 @@ pub fn clean(
 ) -> Result<CleanStats, CleanError> {
     let compaction = log.begin_compaction(cleanable.first_uncleanable_offset)?;
     let buffer_bytes = (options.io_buffer_bytes / 2).max(1);
-    let mut run = Run { log, compaction, pace, now_ms, buffer: vec![0; buffer_bytes], stats: CleanStats::default() };
+    let keeps_tombstones = options.keeps_tombstones;
+    let (buffer, stats) = (vec![0; buffer_bytes], CleanStats::default());
+    let mut run = Run { log, compaction, pace, keeps_tombstones, now_ms, buffer, stats };
     run.stats.first_dirty_offset = cleanable.first_dirty_offset;
     let map = run.build_map(cleanable, options)?;
     let end_offset = map.latest_offset() + 1;
@@ -72,6 +74,7 @@ struct Run<'a> {
     log: &'a Log,
     compaction: Compaction,
     pace: &'a dyn Pace,
+    keeps_tombstones: bool,
     now_ms: i64,
     buffer: Vec<u8>,
     stats: CleanStats,
@@ -113,6 +116,7 @@ impl Run<'_> {
             last_records: self.log.last_records()?,
             now_ms: self.now_ms,
             delete_retention_ms: self.log.config().delete_retention_ms,
+            keeps_tombstones: self.keeps_tombstones,
             end_offset,
             stats: FilterStats::default(),
             plain: Vec::new(),

@@ -86,6 +86,11 @@ impl Log {
         Ok(Some(cleanable).filter(|cleanable| cleanable.is_due(&config)))
     }
 
+    /// Where the part of a compacted log ends that the cleaner has been over (exclusive); `None` if the log is not compacted.
+    pub fn clean_end_offset(&self) -> Option<i64> {
+        self.config().compact.then(|| self.log_dir.cleaner_offset(&self.partition).unwrap_or(0))
+    }
+
     /// Takes the closed segments below `end_offset` (exclusive), where a segment begins, for a cleaning. Everything in them is on
     /// disk then, and known to be so after a crash: a cleaned segment may end before the next one begins, which a recovery
     /// would take for a lost tail.

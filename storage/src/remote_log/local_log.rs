@@ -7,12 +7,17 @@ use protocol::record_batch::BatchHeader;
 use super::{RemoteError, RemotePartition};
 use crate::log::{Log, ReadLimits, Region, RolledSegment, SegmentExport};
 
+/// Bytes that are read at once.
+const CHECKED_AT_ONCE: u64 = 1 << 20;
+
 /// The local log at one moment.
 pub(super) struct Local {
     pub(super) segments: Vec<RolledSegment>,
     pub(super) bytes: u64,
     pub(super) log_end_offset: i64,
     pub(super) recovery_point: i64,
+    /// As in [`Log::clean_end_offset`].
+    pub(super) clean_end_offset: Option<i64>,
 }
 
 async fn blocking<T: Send + 'static>(
@@ -39,6 +44,8 @@ pub(super) async fn local_batch(log: &Arc<Log>, offset: i64) -> Result<Option<Ba
 pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
     let log = Arc::clone(log);
     blocking(move || {
+        // First: what is cleaned meanwhile is looked at again.
+        let clean_end_offset = log.clean_end_offset();
         let segments = log.rolled_segments()?;
         let offsets = log.offsets()?;
         Ok(Local {
@@ -46,6 +53,7 @@ pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
             bytes: log.size_bytes()?,
             log_end_offset: offsets.log_end_offset,
             recovery_point: offsets.recovery_point,
+            clean_end_offset,
         })
     })
     .await
@@ -59,4 +67,26 @@ pub(super) async fn export(log: &Arc<Log>, base_offset: i64) -> Result<Option<Se
 pub(super) async fn store_copy(partition: &Arc<RemotePartition>, log: &Arc<Log>) -> Result<(), RemoteError> {
     let (partition, log) = (Arc::clone(partition), Arc::clone(log));
     blocking(move || partition.store(&log)).await
+}
+
+/// CRC-32C of all bytes of `region`.
+pub(super) async fn checksum(region: &Region) -> Result<u32, RemoteError> {
+    let region = region.clone();
+    let check = move || {
+        let (mut crc, mut position) = (0, 0);
+        while position < region.size as u64 {
+            let end = (position + CHECKED_AT_ONCE).min(region.size as u64);
+            crc = crc32c::crc32c_append(crc, &region.slice(position..end).read()?);
+            position = end;
+        }
+        Ok(crc)
+    };
+    let joined = tokio::task::spawn_blocking(check).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    joined.map_err(|error| RemoteError::LocalFile(Arc::new(error)))
+}
+
+/// The leader epoch of the record at `offset`, or that would have been there; `None` if the local log does not know.
+pub(super) async fn leader_epoch_at(log: &Arc<Log>, offset: i64) -> Result<Option<i32>, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || log.leader_epoch_at(offset)).await
 }

@@ -26,6 +26,7 @@ mod inventory;
 mod keys;
 mod local_log;
 mod manifest;
+mod mirror;
 mod mover;
 mod policy;
 mod probe;
@@ -47,7 +48,7 @@ pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters}
 pub use keys::{ManifestVersion, PartitionKeys};
 pub use manifest::{Manifest, ManifestError, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};
-pub use policy::{Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
+pub use policy::{CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;
 pub use reader::RemoteReader;

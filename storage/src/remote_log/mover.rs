@@ -7,7 +7,8 @@ use bytes::Bytes;
 use protocol::ids::Uuid;
 use protocol::record_batch::BatchHeader;
 
-use super::local_log::{export, local_batch, look, store_copy};
+use super::local_log::{export, leader_epoch_at, local_batch, look, store_copy};
+use super::mirror::Mirrored;
 use super::remote_partition::Newest;
 use super::segment_object::{describe, join};
 use super::sweep::{Doubt, orphans};
@@ -36,6 +37,10 @@ pub enum Step {
     Expired { log_start_offset: i64, reason: ExpiryReason },
     /// So many segments are gone.
     Deleted { count: usize },
+    /// A clean segment took the place of `replaced` remote ones.
+    Mirrored { base_offset: i64, end_offset: i64, size_bytes: u64, replaced: usize },
+    /// A clean segment is the one that is remote already.
+    Unchanged { base_offset: i64, end_offset: i64 },
     /// So many objects that no manifest names are gone.
     Swept { count: usize },
     /// There was nothing to do.
@@ -66,25 +71,36 @@ pub trait CopyListener: fmt::Debug + Send + Sync {
 pub struct Mover {
     store: Arc<RemoteStore>,
     broker_id: i32,
-    partition: Arc<RemotePartition>,
+    pub(super) partition: Arc<RemotePartition>,
     listener: Option<Arc<dyn CopyListener>>,
     /// `None`: to be looked up, since nothing is known or what was known may be outdated.
-    published: Option<Published>,
+    pub(super) published: Option<Published>,
     doubt: Doubt,
+    /// Of a compacted log.
+    pub(super) mirrored: Mirrored,
 }
 
 /// The newest manifest.
 #[derive(Debug)]
-struct Published {
+pub(super) struct Published {
     /// Of all manifests that are there, the newest last; the others go when the next one is there.
     versions: Vec<ManifestVersion>,
     log_start_offset: i64,
-    parts: Vec<Part>,
+    /// Objects with the oldest segments.
+    pub(super) parts: Vec<Part>,
 }
 
 impl Mover {
     pub fn new(store: Arc<RemoteStore>, broker_id: i32, partition: Arc<RemotePartition>) -> Self {
-        Self { store, broker_id, partition, listener: None, published: None, doubt: Doubt::Unknown }
+        Self {
+            store,
+            broker_id,
+            partition,
+            listener: None,
+            published: None,
+            doubt: Doubt::Unknown,
+            mirrored: Mirrored::default(),
+        }
     }
 
     /// Tells `listener` of every copy before it begins.
@@ -96,6 +112,7 @@ impl Mover {
     /// Forgets what it knows of the store: the next step looks there first.
     pub fn start_over(&mut self) {
         self.published = None;
+        self.mirrored = Mirrored::default();
     }
 
     /// Does the next thing that is to be done.
@@ -130,6 +147,7 @@ impl Mover {
             stable_end_offset: input.stable_end_offset.min(local.recovery_point),
             remote: &view.segments,
             log_start_offset: view.log_start_offset,
+            clean: local.clean_end_offset.map(|end_offset| self.mirrored.of(end_offset)),
             config: input.config,
             now_ms: input.now_ms,
         });
@@ -150,6 +168,7 @@ impl Mover {
                 Ok(Step::Expired { log_start_offset, reason })
             }
             Decision::Copy { base_offset } => self.copy(log, input, base_offset).await,
+            Decision::Mirror { base_offset } => self.mirror(log, input, base_offset).await,
         }
     }
 
@@ -176,6 +195,9 @@ impl Mover {
     /// copied behind those that are remote, nor deleted because they are.
     async fn check_seam(&self, log: &Arc<Log>, last: &RemoteSegment) -> Result<(), RemoteError> {
         let offset = last.end_offset - 1;
+        if log.clean_end_offset().is_some() {
+            return check_epoch(log, last, offset).await;
+        }
         let Some(local) = local_batch(log, offset).await? else { return Ok(()) };
         let none = CacheLimits { bytes: 0, count: 0 };
         let reader = RemoteReader::new(Arc::clone(&self.store), SEAM_CHUNK, none, none);
@@ -201,7 +223,7 @@ impl Mover {
         Ok(Step::Copied { base_offset, end_offset, size_bytes })
     }
 
-    async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<Arc<RemoteSegment>, RemoteError> {
+    pub(super) async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<Arc<RemoteSegment>, RemoteError> {
         let (id, keys) = (Uuid::new_v4(), self.partition.keys());
         let joined = join(export);
         let described = describe(export, &joined);
@@ -221,16 +243,31 @@ impl Mover {
             self.publish(input.leader_epoch, &view.segments).await?;
         }
         self.check_newest().await?;
-        let keys = self.partition.keys();
-        for segment in view.segments.iter().take(count) {
-            self.store.delete(&keys.log(segment.base_offset, segment.id)).await?;
-            self.store.delete(&keys.indexes(segment.base_offset, segment.id)).await?;
-        }
+        self.delete_objects(view.segments.iter().take(count)).await?;
         let segments = view.segments.get(count..).unwrap_or_default().to_vec();
         self.publish(input.leader_epoch, &segments).await?;
         self.partition.change(|view| view.segments = segments);
         store_copy(&self.partition, log).await?;
         Ok(Step::Deleted { count })
+    }
+
+    pub(super) async fn delete_objects(
+        &self,
+        segments: impl Iterator<Item = &Arc<RemoteSegment>>,
+    ) -> Result<(), RemoteError> {
+        let keys = self.partition.keys();
+        for segment in segments {
+            self.store.delete(&keys.log(segment.base_offset, segment.id)).await?;
+            self.store.delete(&keys.indexes(segment.base_offset, segment.id)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_parts(&self, parts: &[Part]) -> Result<(), RemoteError> {
+        for part in parts {
+            self.store.delete(&self.partition.keys().part(part.id)).await?;
+        }
+        Ok(())
     }
 
     /// Removes what no manifest names and is old enough. Returns how many objects that were.
@@ -253,7 +290,7 @@ impl Mover {
     }
 
     /// A leader that was deposed must not delete what its successor reads.
-    async fn check_newest(&self) -> Result<(), RemoteError> {
+    pub(super) async fn check_newest(&self) -> Result<(), RemoteError> {
         let keys = self.partition.keys();
         let known = self.published.as_ref().and_then(|known| known.versions.last().copied());
         match versions(&self.store, keys).await?.last().copied() {
@@ -263,7 +300,11 @@ impl Mover {
     }
 
     /// Writes the manifest of `segments`, and removes what it replaces.
-    async fn publish(&mut self, leader_epoch: i32, segments: &[Arc<RemoteSegment>]) -> Result<(), RemoteError> {
+    pub(super) async fn publish(
+        &mut self,
+        leader_epoch: i32,
+        segments: &[Arc<RemoteSegment>],
+    ) -> Result<(), RemoteError> {
         let Some(known) = &self.published else { return Ok(()) };
         let keys = self.partition.keys();
         let first = segments.first().map_or(i64::MAX, |segment| segment.base_offset);
@@ -272,7 +313,7 @@ impl Mover {
         let in_parts = parts.last().map_or(0, |last| last.end_offset);
         let own = segments.partition_point(|segment| segment.base_offset < in_parts);
         let mut own: Vec<RemoteSegment> = segments[own..].iter().map(|s| RemoteSegment::clone(s)).collect();
-        if own.len() > SPLIT {
+        while own.len() > SPLIT {
             parts.push(self.write_part(own.drain(..SPLIT / 2).collect()).await?);
         }
         let version = known.versions.last().copied().unwrap_or_default().next(leader_epoch);
@@ -306,6 +347,16 @@ impl Mover {
         let key = self.partition.keys().part(id);
         self.store.create(&key, encoded(PartSegments { segments }.encode(), &key)?).await?;
         Ok(part)
+    }
+}
+
+/// As [`Mover::check_seam`], of a log whose batches the cleaner may have changed: its history of leaders must be that of the remote
+/// part.
+async fn check_epoch(log: &Arc<Log>, last: &RemoteSegment, offset: i64) -> Result<(), RemoteError> {
+    let remote = last.epochs().last().map(|entry| entry.epoch);
+    match leader_epoch_at(log, offset).await? {
+        local @ Some(_) if remote.is_some() && local != remote => Err(RemoteError::Diverged { offset }),
+        _ => Ok(()),
     }
 }
 

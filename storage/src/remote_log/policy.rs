@@ -18,6 +18,15 @@ pub struct TierConfig {
     pub retention_bytes: Option<u64>,
 }
 
+/// The part of a compacted log that the cleaner has been over: only that is remote, in the version that the last cleaning made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanPart {
+    /// Where it ends (exclusive), as the cleaner noted.
+    pub end_offset: i64,
+    /// Up to there (exclusive) what is remote is known to be of the last cleaning.
+    pub mirrored_to: i64,
+}
+
 /// What is known when it is decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -33,6 +42,8 @@ pub struct Situation<'a> {
     pub remote: &'a [Arc<RemoteSegment>],
     /// First readable offset (inclusive).
     pub log_start_offset: i64,
+    /// Of a compacted log.
+    pub clean: Option<CleanPart>,
     pub config: TierConfig,
     /// Milliseconds since the epoch.
     pub now_ms: i64,
@@ -52,6 +63,8 @@ pub enum Idle {
     UpToDate,
     /// The next segment has records that are not stable yet.
     NotStable { base_offset: i64, stable_end_offset: i64 },
+    /// The cleaner has not been over the next segment of a compacted log.
+    NotClean { base_offset: i64 },
     /// The topic does not want it.
     CopyDisabled,
     /// The remote part ends behind the local log: records are missing here, and offsets would be used twice.
@@ -67,6 +80,8 @@ pub enum Decision {
     Expire { log_start_offset: i64, reason: ExpiryReason },
     /// Copy the local segment that begins there.
     Copy { base_offset: i64 },
+    /// Let the clean local segment that begins there take the place of what is remote of the same offsets, unless it is the same.
+    Mirror { base_offset: i64 },
     /// Wait.
     Nothing(Idle),
 }
@@ -79,6 +94,9 @@ impl fmt::Display for Idle {
                 formatter,
                 "the segment at {base_offset} has records behind {stable_end_offset}, where what is stable ends"
             ),
+            Self::NotClean { base_offset } => {
+                write!(formatter, "the segment at {base_offset} of the compacted log is not clean yet")
+            }
             Self::CopyDisabled => formatter.write_str("copying is switched off for the topic"),
             Self::LocalIsBehind { remote_end_offset, log_end_offset } => write!(
                 formatter,
@@ -140,6 +158,9 @@ fn copy(situation: &Situation<'_>, remote_end_offset: Option<i64>) -> Decision {
     if !situation.config.copies {
         return Decision::Nothing(Idle::CopyDisabled);
     }
+    if let Some(clean) = situation.clean {
+        return mirror(situation, clean, remote_end_offset.unwrap_or(0));
+    }
     let copied_to = remote_end_offset.unwrap_or(0).max(situation.log_start_offset);
     let Some(next) = situation.local.iter().find(|segment| segment.end_offset > copied_to) else {
         return Decision::Nothing(Idle::UpToDate);
@@ -149,6 +170,22 @@ fn copy(situation: &Situation<'_>, remote_end_offset: Option<i64>) -> Decision {
         return Decision::Nothing(Idle::NotStable { base_offset, stable_end_offset });
     }
     Decision::Copy { base_offset }
+}
+
+/// From the start on, so that what is remote ends where the clean part does only when all of it is of the same cleaning: as long as
+/// it does, nothing was cleaned since. (A cleaning moves the end of the clean part, and may change everything before it.)
+fn mirror(situation: &Situation<'_>, clean: CleanPart, remote_end_offset: i64) -> Decision {
+    let count = situation.local.partition_point(|segment| segment.end_offset <= clean.end_offset);
+    let (cleaned, dirty) = situation.local.split_at(count);
+    let from = clean.mirrored_to.max(situation.log_start_offset);
+    let is_behind = cleaned.last().is_some_and(|last| last.end_offset > remote_end_offset);
+    match cleaned.iter().find(|segment| segment.end_offset > from).filter(|_| is_behind) {
+        Some(next) => Decision::Mirror { base_offset: next.base_offset },
+        None => Decision::Nothing(match dirty.first() {
+            Some(first) => Idle::NotClean { base_offset: first.base_offset },
+            None => Idle::UpToDate,
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +226,7 @@ mod tests {
             stable_end_offset: 1000,
             remote,
             log_start_offset: 0,
+            clean: None,
             config: KEEP,
             now_ms: 0,
         }
@@ -254,5 +292,26 @@ mod tests {
         let lost = Situation { log_end_offset: 5, log_start_offset: 15, ..situation(&[], &copied) };
         let reason = Idle::LocalIsBehind { remote_end_offset: 20, log_end_offset: 5 };
         assert_eq!(decide(&lost), Decision::Nothing(reason));
+    }
+
+    #[test]
+    fn a_compacted_log_is_copied_as_far_as_it_is_clean() {
+        let local = local(&[0, 10, 20, 30]);
+        let at = |end_offset, mirrored_to, remote: &[Arc<RemoteSegment>]| {
+            let clean = Some(CleanPart { end_offset, mirrored_to });
+            decide(&Situation { clean, ..situation(&local, remote) })
+        };
+        let dirty = |base_offset| Decision::Nothing(Idle::NotClean { base_offset });
+        assert_eq!(at(0, 0, &[]), dirty(0));
+        assert_eq!(at(9, 0, &[]), dirty(0), "cleaned in part");
+        assert_eq!(at(20, 0, &[]), Decision::Mirror { base_offset: 0 });
+        assert_eq!(at(20, 10, &remote(&[0])), Decision::Mirror { base_offset: 10 });
+        assert_eq!(at(20, 20, &remote(&[0, 10])), dirty(20));
+        assert_eq!(at(20, 0, &remote(&[0, 10])), dirty(20), "a start: nothing was cleaned since");
+        assert_eq!(at(40, 0, &remote(&[0, 10])), Decision::Mirror { base_offset: 0 }, "all of it may have changed");
+        assert_eq!(at(40, 0, &remote(&[0, 10, 20, 30])), Decision::Nothing(Idle::UpToDate));
+        let clean = Some(CleanPart { end_offset: 40, mirrored_to: 0 });
+        let moved = Situation { log_start_offset: 15, clean, ..situation(&local, &[]) };
+        assert_eq!(decide(&moved), Decision::Mirror { base_offset: 10 });
     }
 }

@@ -310,8 +310,11 @@ impl World {
     }
 
     fn run(&self, cleanable: &Cleanable, pace: &dyn Pace) -> Result<i64, CleanError> {
-        let options =
-            CleanerOptions { dedupe_buffer_bytes: self.dedupe_buffer_bytes, load_factor: 0.9, io_buffer_bytes: 1000 };
+        let options = CleanerOptions {
+            dedupe_buffer_bytes: self.dedupe_buffer_bytes,
+            io_buffer_bytes: 1000,
+            ..CleanerOptions::default()
+        };
         clean(&self.log(), cleanable, &options, self.now_ms, pace).map(|stats| stats.next_dirty_offset)
     }
 
@@ -341,8 +344,11 @@ impl World {
         let Ok(Some(cleanable)) = self.log().cleanable(self.last_stable_offset(), self.now_ms) else { return };
         self.touched_to = self.touched_to.max(cleanable.first_uncleanable_offset);
         let log = self.log();
-        let options =
-            CleanerOptions { dedupe_buffer_bytes: self.dedupe_buffer_bytes, load_factor: 0.9, io_buffer_bytes: 1000 };
+        let options = CleanerOptions {
+            dedupe_buffer_bytes: self.dedupe_buffer_bytes,
+            io_buffer_bytes: 1000,
+            ..CleanerOptions::default()
+        };
         let now_ms = self.now_ms;
         let cleaned = {
             let world = std::cell::RefCell::new(&mut *self);

@@ -1,0 +1,321 @@
+//! What becomes of a compacted log's remote part: the cleaner changes segments that are remote, and joins some. What it made takes
+//! their place.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::local_log::{checksum, export, store_copy};
+use super::{CleanPart, Idle, Mover, RemoteError, RemoteSegment, Step, StepInput};
+use crate::log::{Log, SegmentExport};
+
+/// How far the remote part is known to be of the last cleaning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mirrored {
+    /// Where the clean part ended then (exclusive).
+    clean_end_offset: i64,
+    /// How far (exclusive).
+    to: i64,
+}
+
+impl Mirrored {
+    /// For the policy: after a cleaning nothing is known.
+    pub(super) fn of(self, end_offset: i64) -> CleanPart {
+        CleanPart { end_offset, mirrored_to: if self.clean_end_offset == end_offset { self.to } else { 0 } }
+    }
+}
+
+impl Mover {
+    /// Lets the clean local segment at `base_offset` take the place of what is remote of its offsets. The manifest that names it comes
+    /// before what it replaces goes.
+    pub(super) async fn mirror(
+        &mut self,
+        log: &Arc<Log>,
+        input: &StepInput,
+        base_offset: i64,
+    ) -> Result<Step, RemoteError> {
+        let clean_end_offset = log.clean_end_offset().unwrap_or(0);
+        let Some(export) = export(log, base_offset).await? else {
+            // It was cleaned again, or went, since it was looked at.
+            return Ok(Step::Nothing(Idle::UpToDate));
+        };
+        let end_offset = export.end_offset;
+        let view = self.partition.view();
+        let range = overlapping(&view.segments, &export);
+        let old = &view.segments[range.clone()];
+        if let [only] = old
+            && is_same(only, &export).await?
+        {
+            self.mirrored = Mirrored { clean_end_offset, to: end_offset };
+            return Ok(Step::Unchanged { base_offset, end_offset });
+        }
+        let is_whole = old.first().is_none_or(|first| first.base_offset >= base_offset)
+            && old.last().is_none_or(|last| last.end_offset <= end_offset);
+        if !is_whole {
+            // No cleaning does that: it is another log, and what is remote may be the only copy.
+            return Err(RemoteError::Diverged { offset: base_offset });
+        }
+        let new = self.upload(&export, input.now_ms).await?;
+        let size_bytes = new.size();
+        let mut segments = view.segments.clone();
+        segments.splice(range, [new]);
+        self.publish_anew(input.leader_epoch, &segments).await?;
+        self.partition.change(|view| view.segments = segments);
+        store_copy(&self.partition, log).await?;
+        self.mirrored = Mirrored { clean_end_offset, to: end_offset };
+        if !old.is_empty() {
+            self.check_newest().await?;
+            self.delete_objects(old.iter()).await?;
+        }
+        Ok(Step::Mirrored { base_offset, end_offset, size_bytes, replaced: old.len() })
+    }
+
+    /// The manifest of `segments` of which any may have changed: no part of an earlier one is of use.
+    async fn publish_anew(&mut self, leader_epoch: i32, segments: &[Arc<RemoteSegment>]) -> Result<(), RemoteError> {
+        let outdated = self.published.as_mut().map(|known| std::mem::take(&mut known.parts)).unwrap_or_default();
+        self.publish(leader_epoch, segments).await?;
+        self.delete_parts(&outdated).await
+    }
+}
+
+/// Those of the segments that have offsets of `export`.
+fn overlapping(segments: &[Arc<RemoteSegment>], export: &SegmentExport) -> Range<usize> {
+    let start = segments.partition_point(|segment| segment.end_offset <= export.base_offset);
+    start..segments.partition_point(|segment| segment.base_offset < export.end_offset)
+}
+
+async fn is_same(remote: &RemoteSegment, export: &SegmentExport) -> Result<bool, RemoteError> {
+    let is_alike = (remote.base_offset, remote.end_offset) == (export.base_offset, export.end_offset)
+        && remote.size() == export.log.size as u64;
+    Ok(is_alike && checksum(&export.log).await? == remote.crc)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStore;
+    use protocol::ids::{TopicPartition, Uuid};
+    use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
+
+    use super::super::testing::{Fault, FaultyStore};
+    use super::super::*;
+    use super::*;
+    use crate::cleaner::{CleanerOptions, FullSpeed, clean};
+    use crate::file_system::{FileSystem, LosingFileSystem};
+    use crate::log_dir::{LogDir, LogDirOptions};
+    use crate::{LogConfig, ReadLimits};
+
+    const NOW: i64 = 1_700_000_000_000;
+    const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+    const INPUT: StepInput = StepInput {
+        config: KEEP,
+        leader_epoch: 3,
+        stable_end_offset: i64::MAX,
+        orphan_grace_ms: i64::MAX,
+        now_ms: NOW,
+    };
+
+    fn keys() -> PartitionKeys {
+        PartitionKeys::new("cluster", Uuid::from_u128(7), &TopicPartition::new("t", 0))
+    }
+
+    fn log(segment_bytes: u32) -> Arc<Log> {
+        let file_system: Arc<dyn FileSystem> = Arc::new(LosingFileSystem::default());
+        let log_dir = LogDir::open(std::path::Path::new("/data"), &LogDirOptions::new(file_system)).unwrap();
+        let config = LogConfig { segment_bytes, compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() };
+        Log::open(&log_dir, TopicPartition::new("t", 0), Uuid::from_u128(7), config)
+    }
+
+    /// One batch of one record a key; a key that can be divided by seven is deleted.
+    fn append(log: &Log, keys: impl IntoIterator<Item = u32>) {
+        for key in keys {
+            let mut builder = BatchBuilder::new(0, Codec::None);
+            let value = [key as u8; 60];
+            builder.append(NOW, Some(&key.to_be_bytes()), (!key.is_multiple_of(7)).then_some(&value[..]), &[]);
+            log.append(&ValidatedBatch::trusted(builder.build()).unwrap(), 3, NOW).unwrap();
+        }
+        log.flush().unwrap();
+    }
+
+    fn clean_all(log: &Log, now_ms: i64) {
+        let cleanable = log.cleanable(i64::MAX, now_ms).unwrap().expect("something is dirty");
+        clean(log, &cleanable, &CleanerOptions::default(), now_ms, &FullSpeed).unwrap();
+    }
+
+    fn store(inner: &Arc<FaultyStore>) -> Arc<RemoteStore> {
+        let inner = Arc::clone(inner) as Arc<dyn ObjectStore>;
+        Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits::default()))
+    }
+
+    fn mover(store: &Arc<RemoteStore>, log: &Log) -> (Mover, Arc<RemotePartition>) {
+        let partition = Arc::new(RemotePartition::load(keys(), log).unwrap());
+        (Mover::new(Arc::clone(store), 1, Arc::clone(&partition)), partition)
+    }
+
+    async fn settle(mover: &mut Mover, log: &Arc<Log>) -> (Vec<Step>, Idle) {
+        let mut steps = Vec::new();
+        loop {
+            match mover.step(log, &INPUT).await.unwrap() {
+                Step::Nothing(idle) => return (steps, idle),
+                step => steps.push(step),
+            }
+        }
+    }
+
+    /// What is remote is the clean part of the local log, byte for byte, and there is nothing else in the store.
+    async fn check(log: &Log, store: &Arc<RemoteStore>, inner: &FaultyStore, view: &RemoteView) {
+        let clean_end = log.clean_end_offset().unwrap();
+        let local: Vec<_> = log.rolled_segments().unwrap().into_iter().filter(|s| s.end_offset <= clean_end).collect();
+        let ranges = |segment: &Arc<RemoteSegment>| (segment.base_offset, segment.end_offset);
+        let expected: Vec<_> = local.iter().map(|segment| (segment.base_offset, segment.end_offset)).collect();
+        assert_eq!(view.segments.iter().map(ranges).collect::<Vec<_>>(), expected);
+        for segment in &view.segments {
+            let export = log.export_segment(segment.base_offset).unwrap().unwrap();
+            let remote = store.get(&keys().log(segment.base_offset, segment.id)).await.unwrap();
+            assert!(remote == export.log.read().unwrap(), "{}", segment.base_offset);
+        }
+        let (objects, parts) = (inner.keys().await, |key: &&String| key.contains("/part-"));
+        let parts = objects.iter().filter(parts).count();
+        assert_eq!(objects.len(), 2 * view.segments.len() + parts + 1, "{objects:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_clean_is_remote_as_the_last_cleaning_left_it() {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(1000), store(&inner));
+        let (mut mover, partition) = mover(&store, &log);
+        append(&log, (0..60).map(|n| n % 20));
+        assert_eq!(settle(&mut mover, &log).await, (vec![], Idle::NotClean { base_offset: 0 }));
+        let mut now_ms = NOW;
+        for round in 0..5 {
+            clean_all(&log, now_ms);
+            let (steps, _) = settle(&mut mover, &log).await;
+            let replaced = steps.iter().any(|step| matches!(step, Step::Mirrored { replaced: 1.., .. }));
+            assert_eq!(replaced, round > 0, "{steps:?}");
+            check(&log, &store, &inner, &partition.view()).await;
+            assert_eq!(settle(&mut mover, &log).await.0, [], "once");
+            append(&log, (0..40).map(|n| (n + round * 5) % 30));
+            // In the third round tombstones are due.
+            now_ms += 40_000_000;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_start_uploads_nothing_that_is_there() {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(1000), store(&inner));
+        append(&log, 0..60);
+        clean_all(&log, NOW);
+        settle(&mut mover(&store, &log).0, &log).await;
+        assert_eq!(settle(&mut mover(&store, &log).0, &log).await.0, []);
+        append(&log, 100..160);
+        clean_all(&log, NOW);
+        let (mut mover, partition) = mover(&store, &log);
+        let (steps, _) = settle(&mut mover, &log).await;
+        let unchanged = steps.iter().filter(|step| matches!(step, Step::Unchanged { .. })).count();
+        assert!(unchanged >= 4, "no key came twice: {steps:?}");
+        check(&log, &store, &inner, &partition.view()).await;
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_large_manifest_are_written_anew() {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(150), store(&inner));
+        append(&log, 0..600);
+        clean_all(&log, NOW);
+        let (mut mover, partition) = mover(&store, &log);
+        settle(&mut mover, &log).await;
+        assert!(inner.keys().await.iter().any(|key| key.contains("/part-")));
+        check(&log, &store, &inner, &partition.view()).await;
+        append(&log, [3, 4, 5, 9999]);
+        clean_all(&log, NOW);
+        settle(&mut mover, &log).await;
+        check(&log, &store, &inner, &partition.view()).await;
+        let found = super::super::mover::newest(&store, &keys()).await.unwrap();
+        assert_eq!(found.segments, partition.view().segments);
+    }
+
+    /// The broker dies after each request in turn. What the newest manifest names is whole then, and the next one goes on.
+    #[tokio::test]
+    async fn dying_at_any_request_loses_nothing() {
+        for fault in [Fault::Unavailable, Fault::LostAnswer] {
+            for last in 0.. {
+                let inner = FaultyStore::new();
+                let (log, store) = (log(1000), store(&inner));
+                append(&log, (0..40).map(|n| n % 15));
+                clean_all(&log, NOW);
+                settle(&mut mover(&store, &log).0, &log).await;
+                append(&log, (0..40).map(|n| n % 25));
+                clean_all(&log, NOW);
+                inner.fail(move |number| {
+                    (number > last).then_some(Fault::Unavailable).or((number == last).then_some(fault))
+                });
+                let (mut first, _) = mover(&store, &log);
+                let died = loop {
+                    match first.step(&log, &INPUT).await {
+                        Ok(Step::Nothing(_)) => break false,
+                        Ok(_) => {}
+                        Err(_) => break true,
+                    }
+                };
+                inner.heal();
+                let found = super::super::mover::newest(&store, &keys()).await.unwrap();
+                let limits = CacheLimits { bytes: 0, count: 0 };
+                let reader = RemoteReader::new(Arc::clone(&store), 512, limits, limits);
+                for segment in &found.segments {
+                    reader.verify(&keys(), segment).await.unwrap();
+                }
+                let (mut second, partition) = mover(&store, &log);
+                settle(&mut second, &log).await;
+                let sweeps = StepInput { orphan_grace_ms: -1, now_ms: i64::MAX / 2, ..INPUT };
+                while !matches!(second.step(&log, &sweeps).await.unwrap(), Step::Nothing(_)) {}
+                check(&log, &store, &inner, &partition.view()).await;
+                if !died {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn another_log_replaces_nothing() {
+        let inner = FaultyStore::new();
+        let (old, store) = (log(1000), store(&inner));
+        append(&old, 0..60);
+        clean_all(&old, NOW);
+        settle(&mut mover(&store, &old).0, &old).await;
+        let before = inner.keys().await;
+        let new = log(1000);
+        new.begin_leader_epoch(4).unwrap();
+        for key in 0..90_u32 {
+            let mut builder = BatchBuilder::new(0, Codec::None);
+            builder.append(NOW, Some(&key.to_be_bytes()), Some(&[1; 60]), &[]);
+            new.append(&ValidatedBatch::trusted(builder.build()).unwrap(), 4, NOW).unwrap();
+        }
+        new.flush().unwrap();
+        clean_all(&new, NOW);
+        let input = StepInput { leader_epoch: 4, ..INPUT };
+        let result = mover(&store, &new).0.step(&new, &input).await;
+        assert!(matches!(result, Err(RemoteError::Diverged { .. })), "{result:?}");
+        assert_eq!(inner.keys().await, before);
+    }
+
+    /// Offsets that the cleaner took away at the end of a segment do not keep a reader there.
+    #[tokio::test]
+    async fn a_segment_may_end_before_its_last_offset() {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(1000), store(&inner));
+        append(&log, (1..20).chain([1; 40]));
+        clean_all(&log, NOW);
+        let (mut mover, partition) = mover(&store, &log);
+        settle(&mut mover, &log).await;
+        let (view, limits) = (partition.view(), CacheLimits { bytes: 0, count: 0 });
+        let reader = RemoteReader::new(Arc::clone(&store), 512, limits, limits);
+        let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+        for offset in view.start_offset().unwrap()..view.end_offset().unwrap() {
+            let segment = view.segment_of(offset).unwrap();
+            let bytes = reader.read(&keys(), (segment, None), offset, limit).await.unwrap();
+            let local =
+                log.read(offset, ReadLimits { end_offset: segment.end_offset, ..limit }).unwrap().read().unwrap();
+            assert!(bytes == local, "{offset}");
+        }
+    }
+}
