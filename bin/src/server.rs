@@ -69,7 +69,7 @@ async fn serve(config: BrokerConfig, mut logging: Logging) -> anyhow::Result<()>
     let mut stop = StopSignals::new()?;
     let mut more_detail = signal(SignalKind::user_defined2())?;
     let broker = tokio::select! {
-        broker = Broker::start(config, Clock::default()) => broker?,
+        broker = Broker::start(config, Clock::default(), logging.loggers()) => broker?,
         name = stop.next() => bail!("{name} during the start"),
     };
     let log_dirs: Vec<PathBuf> = broker.log_dirs().map(Path::to_owned).collect();

@@ -12,7 +12,16 @@ use storage::producer_state::ProducerStateError;
 use storage::{AppendError, Error};
 
 use crate::group::GroupError;
+use crate::loggers::LoggerError;
 use crate::replica::{AlterLogDirError, PartitionError};
+
+/// What a change of a logger's level answers.
+pub fn logger(error: &LoggerError) -> ErrorCode {
+    match error {
+        LoggerError::Unknown(_) | LoggerError::UnknownLevel { .. } => ErrorCode::InvalidConfig,
+        LoggerError::Root => ErrorCode::InvalidRequest,
+    }
+}
 
 /// What a partition answers.
 pub fn partition(error: &PartitionError) -> ErrorCode {

@@ -12,6 +12,7 @@
 //! - `replica`: the partitions that this broker holds; who waits for them; group commit.
 //! - [`quota`]: what clients may use, and for how long they have to wait.
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
+//! - [`loggers`]: how detailed the log is, as requests tell and change it.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
 //! - `remote_log_manager`, [`remote_storage`], `remote_log_metadata`: what moves to the cold tier, where that is, and who is told of it.
 //! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
@@ -31,6 +32,7 @@ pub mod error_code;
 pub mod group;
 pub mod handlers;
 mod internal_topic;
+pub mod loggers;
 pub mod metadata_cache;
 pub mod metrics;
 pub mod monitoring;
@@ -59,6 +61,7 @@ use tokio::task::JoinSet;
 
 use clock::Clock;
 use config::BrokerConfig;
+use loggers::Loggers;
 use server::{Listener, RequestMemory, ServerSettings};
 use services::{Parts, Services};
 use tasks::Tasks;
@@ -83,11 +86,11 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker: locks (and at the first start formats) its directories, binds its listeners, joins the quorum, opens
     /// its replicas, registers, and then accepts connections. Logs that a crash left behind are recovered in the
-    /// background; each serves as soon as it is whole.
+    /// background; each serves as soon as it is whole. Requests change the levels of `loggers`.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs afterwards.
-    pub async fn start(settings: BrokerConfig, clock: Clock) -> Result<Self, StartError> {
+    pub async fn start(settings: BrokerConfig, clock: Clock, loggers: Arc<Loggers>) -> Result<Self, StartError> {
         system::raise_file_limit();
         system::warn_of_strict_overcommit();
         let settings = Arc::new(settings);
@@ -106,6 +109,7 @@ impl Broker {
         let services = Arc::new(Services::new(Parts {
             settings,
             clock,
+            loggers,
             cluster_id,
             replicas,
             quorum: truth.quorum,

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::group::GroupCoordinator;
 use crate::handlers::SessionCache;
+use crate::loggers::Loggers;
 use crate::metadata_cache::MetadataCache;
 use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
@@ -31,6 +32,7 @@ pub struct Services {
     pub producer_ids: ProducerIds,
     pub connection_quotas: Arc<ConnectionQuotas>,
     pub quotas: Arc<Quotas>,
+    pub loggers: Arc<Loggers>,
     pub quorum: Quorum,
     pub controller: Controller,
     /// Listeners of the controller, as they are bound.
@@ -42,6 +44,7 @@ pub struct Services {
 pub struct Parts {
     pub settings: Arc<BrokerConfig>,
     pub clock: Clock,
+    pub loggers: Arc<Loggers>,
     pub cluster_id: Arc<str>,
     pub replicas: Arc<ReplicaManager>,
     pub quorum: Quorum,
@@ -69,6 +72,7 @@ impl Services {
             groups: Arc::new(GroupCoordinator::new(parts.settings.groups.clone(), parts.clock, parts.settings.node_id)),
             settings: parts.settings,
             clock: parts.clock,
+            loggers: parts.loggers,
             cluster_id: parts.cluster_id,
             replicas: parts.replicas,
             quorum: parts.quorum,

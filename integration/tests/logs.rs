@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use integration::broker::Broker;
-use integration::{process, wait, workspace};
+use integration::{kafka, process, wait, workspace};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -26,16 +26,22 @@ fn lines_are_json_and_hold_the_phrases_that_scripts_wait_for() {
     }
 }
 
+/// Sends what is no request.
+fn offend(broker: &Broker) {
+    let mut stream = TcpStream::connect(broker.address()).expect("the listener accepts");
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it can be sent");
+    // To the end, which comes when the broker has dealt with it; reset or not.
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// How often the log tells of such a client.
+fn told(broker: &Broker) -> usize {
+    broker.log().matches("connection ended").count()
+}
+
 #[test]
 fn a_signal_turns_the_detail_up_and_down_again() {
     let broker = Broker::start();
-    let offend = || {
-        let mut stream = TcpStream::connect(broker.address()).expect("the listener accepts");
-        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it can be sent");
-        // To the end, which comes when the broker has dealt with it; reset or not.
-        let _ = stream.read_to_end(&mut Vec::new());
-    };
-    let told = || broker.log().matches("connection ended").count();
     let turn = |detail: &str| {
         let before = broker.log().matches("the log's level was changed").count();
         process::signal(broker.pid(), libc::SIGUSR2);
@@ -48,15 +54,48 @@ fn a_signal_turns_the_detail_up_and_down_again() {
             broker.log()
         );
     };
-    offend();
+    offend(&broker);
     turn("Debug");
-    assert_eq!(told(), 0, "a client's mistake is no news");
-    offend();
-    wait::until_true("the client's mistake", LIMIT, || told() == 1);
+    assert_eq!(told(&broker), 0, "a client's mistake is no news");
+    offend(&broker);
+    wait::until_true("the client's mistake", LIMIT, || told(&broker) == 1);
     turn("Trace");
     turn("AsStarted");
-    offend();
-    assert_eq!(told(), 1);
+    offend(&broker);
+    assert_eq!(told(&broker), 1);
+}
+
+#[test]
+fn kafkas_tool_turns_the_detail_of_one_part_up_and_down_again() {
+    let broker = Broker::start();
+    let bootstrap = broker.bootstrap();
+    let configs = |arguments: &str| {
+        let logger = ["--bootstrap-server", &bootstrap, "--entity-type", "broker-loggers", "--entity-name", "1"];
+        let arguments: Vec<&str> = logger.into_iter().chain(arguments.split(' ')).collect();
+        kafka::tool("configs", &arguments)
+    };
+    let described = || configs("--describe").ok();
+    for line in ["root=INFO", "broker.server=INFO", "openraft=ERROR"] {
+        assert!(described().contains(&format!("  {line} sensitive=false synonyms={{}}\n")), "{}", described());
+    }
+    offend(&broker);
+    configs("--alter --add-config broker.server=DEBUG").ok();
+    assert!(described().contains("  broker.server=DEBUG "));
+    assert_eq!(told(&broker), 0, "a client's mistake is no news");
+    offend(&broker);
+    wait::until_true("the client's mistake", LIMIT, || told(&broker) == 1);
+    configs("--alter --delete-config broker.server").ok();
+    assert!(described().contains("  broker.server=INFO "));
+    offend(&broker);
+    assert_eq!(told(&broker), 1);
+    for (refused, why) in [
+        ("--alter --add-config no.such=DEBUG", "Invalid broker logger(s): no.such"),
+        ("--alter --add-config root=debug", "Cannot set the log level of root to debug as it is not a supported"),
+        ("--alter --delete-config root", "Removing the log level of the root logger is not allowed"),
+    ] {
+        let answer = configs(refused).everything();
+        assert!(answer.contains(why), "{answer}");
+    }
 }
 
 #[test]

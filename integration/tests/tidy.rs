@@ -164,3 +164,24 @@ fn handlers_say_what_they_serve() {
         }
     }
 }
+
+/// The second part of a logger's name is a file or folder beside the crate's root.
+#[test]
+fn whatever_writes_to_the_log_has_a_logger() {
+    let loggers = read(&root().join("broker/src/loggers.rs"));
+    for room in ROOMS {
+        let folder = root().join(room).join("src");
+        for path in sources(&folder).into_iter().filter(|path| !is_test_file(path)) {
+            let text = read(&path);
+            let writes = ["trace!(", "debug!(", "info!(", "warn!(", "error!("];
+            if !writes.iter().any(|macro_name| without_tests(&text).contains(&format!("tracing::{macro_name}"))) {
+                continue;
+            }
+            let inside = path.strip_prefix(&folder).expect("it lies there");
+            let part = inside.iter().next().and_then(|part| Path::new(part).file_stem()?.to_str()).unwrap_or_default();
+            let package = package_name(room);
+            let name = if ["lib", "main"].contains(&part) { package.to_owned() } else { format!("{package}.{part}") };
+            assert!(loggers.contains(&format!("    \"{name}\",\n")), "{}: no logger is called {name}", shown(&path));
+        }
+    }
+}

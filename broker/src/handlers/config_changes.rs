@@ -9,6 +9,7 @@ use raft::controller::{ConfigChange, ConfigOp};
 use raft::image::{ConfigResource, ConfigResourceType, Image};
 
 use super::RequestContext;
+use super::broker_loggers::{self, BROKER_LOGGER};
 use crate::config::alter::{check_broker_keys, is_list};
 use crate::config::definitions::{Definition, broker_key, topic_key};
 use crate::error_code;
@@ -27,7 +28,7 @@ impl Operation {
         [Self::Set, Self::Delete, Self::Append, Self::Subtract].get(usize::try_from(id).ok()?).copied()
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Set => "SET",
             Self::Delete => "DELETE",
@@ -73,12 +74,18 @@ pub(super) async fn alter(
             let key = (resource.resource_type, resource.resource_name);
             let checked = if repeated.contains(&key) {
                 Err(invalid_request("Each resource must appear at most once."))
+            } else if resource.resource_type == BROKER_LOGGER && !resource.replaces {
+                check_entries(resource)
+                    .and_then(|()| broker_loggers::alter(&context.services, resource, validate_only))
+                    .map(|()| None)
             } else {
-                prepare(context, &image, resource)
+                prepare(context, &image, resource).map(Some)
             };
             results.push(checked.map(|change| {
-                changes.push(change);
-                places.push(place);
+                if let Some(change) = change {
+                    changes.push(change);
+                    places.push(place);
+                }
             }));
         }
     }
@@ -106,15 +113,12 @@ fn repeated<'a>(asked: &[Asked<'a>]) -> HashSet<(i8, &'a str)> {
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(resource, _)| resource).collect()
 }
 
-fn invalid_request(message: impl Into<String>) -> Refused {
+pub(super) fn invalid_request(message: impl Into<String>) -> Refused {
     (ErrorCode::InvalidRequest, message.into())
 }
 
-fn prepare(
-    context: &RequestContext,
-    image: &Image,
-    asked: &Asked<'_>,
-) -> Result<(ConfigResource, ConfigChange), Refused> {
+/// What holds for keys of every kind.
+fn check_entries(asked: &Asked<'_>) -> Result<(), Refused> {
     let mut names = HashSet::new();
     if !asked.entries.iter().all(|entry| names.insert(entry.key)) {
         return Err(invalid_request("Error due to duplicate config keys"));
@@ -124,6 +128,15 @@ fn prepare(
     if !nulls.is_empty() {
         return Err(invalid_request(format!("Null value not supported for : {}", nulls.join(", "))));
     }
+    Ok(())
+}
+
+fn prepare(
+    context: &RequestContext,
+    image: &Image,
+    asked: &Asked<'_>,
+) -> Result<(ConfigResource, ConfigChange), Refused> {
+    check_entries(asked)?;
     let Some(resource_type) = ConfigResourceType::from_id(asked.resource_type) else {
         return Err(invalid_request(format!("Unknown resource type {}", asked.resource_type)));
     };

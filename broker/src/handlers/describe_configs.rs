@@ -1,7 +1,7 @@
 //! DescribeConfigs (key 32), versions 1–4.
 //!
-//! Behaviour: topics, brokers, groups and subscriptions to clients' metrics; every key with its value in force, where that comes from, and the keys behind it. A broker
-//! describes itself, or with an empty name what is set for all brokers.
+//! Behaviour: topics, brokers, their loggers, groups and subscriptions to clients' metrics; every key with its value in force, where
+//! that comes from, and the keys behind it. A broker describes itself, or with an empty name what is set for all brokers.
 //! Versions: v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
 //! Source: DescribeConfigsRequest.json, `ConfigHelper`.
 
@@ -15,6 +15,7 @@ use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use raft::controller::check_topic_name;
 use raft::image::{ConfigResource, ConfigResourceType, Image};
 
+use super::broker_loggers::{self, BROKER_LOGGER};
 use super::text::{INVALID_REQUEST, str_bytes};
 use super::{Reply, RequestContext};
 use crate::config::definitions::{
@@ -49,6 +50,9 @@ impl Describe<'_> {
             Some(ConfigResourceType::Broker) => self.broker(resource),
             Some(ConfigResourceType::Group) => self.group(resource),
             Some(ConfigResourceType::ClientMetrics) => self.client_metrics(resource),
+            None if resource.resource_type == BROKER_LOGGER => {
+                broker_loggers::describe(&self.context.services, resource)
+            }
             None => Err((ErrorCode::InvalidRequest, INVALID_REQUEST.to_owned())),
         };
         match described {

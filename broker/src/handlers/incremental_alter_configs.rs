@@ -1,8 +1,8 @@
 //! IncrementalAlterConfigs (key 44), versions 0–1.
 //!
 //! Behaviour: the keys that are named are set, deleted, appended to or subtracted from (KIP-339); the others stay. Each resource fails or
-//! succeeds alone: topics, this broker or all brokers (an empty name), groups, subscriptions to clients' metrics. Refused: levels of
-//! loggers (BROKER_LOGGER). The answer comes when this broker has taken the change over.
+//! succeeds alone: topics, this broker or all brokers (an empty name), groups, subscriptions to clients' metrics,
+//! and the levels of this process' loggers. The answer comes when this broker has taken the change over.
 //! Versions: v1 flexible.
 //! Source: IncrementalAlterConfigsRequest.json, `KafkaApis.handleIncrementalAlterConfigsRequest`, `ConfigAdminManager`.
 

@@ -8,6 +8,7 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod broker_loggers;
 mod config_changes;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;

@@ -18,6 +18,7 @@ use crate::world::{Differential, World};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const LOGGER: i8 = 8;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
@@ -119,6 +120,10 @@ fn describe_configs(both: &mut Differential) {
     both.every("of an unknown broker", |_, _| request(BROKER, "9", None));
     both.every("of no broker", |_, _| request(BROKER, "one", None));
     both.every("of an unknown kind", |_, _| request(77, "x", None));
+    both.every("root logger", |_, _| request(LOGGER, "1", Some(&["root", "no.such.logger"])));
+    both.every("loggers of no broker", |_, _| request(LOGGER, "", None));
+    both.every("loggers of an unknown broker", |_, _| request(LOGGER, "9", None));
+    both.every("loggers of a name", |_, _| request(LOGGER, "one", None));
 }
 
 fn alter_configs(both: &mut Differential) {
@@ -148,6 +153,11 @@ fn alter_configs(both: &mut Differential) {
         ("unknown broker", BROKER, "9", "log.retention.ms", Some("1")),
         ("no broker", BROKER, "one", "log.retention.ms", Some("1")),
         ("unknown kind", 77, "x", "retention.ms", Some("1")),
+        ("unknown logger", LOGGER, "1", "no.such.logger", Some("DEBUG")),
+        ("unknown level", LOGGER, "1", "root", Some("debug")),
+        ("logger of an unknown broker", LOGGER, "9", "root", Some("INFO")),
+        ("logger of a name", LOGGER, "one", "root", Some("INFO")),
+        ("logger without a level", LOGGER, "1", "root", None),
     ] {
         both.every(case, |_, _| whole(kind, resource, key, value));
         both.every(case, |_, _| change(kind, resource, key, SET, value));
@@ -158,6 +168,10 @@ fn alter_configs(both: &mut Differential) {
     both.every("taken away", |_, _| change(TOPIC, "tuned", "cleanup.policy", SUBTRACT, Some("compact")));
     both.every("appended to a number", |_, _| change(TOPIC, "tuned", "retention.ms", APPEND, Some("1")));
     both.every("deleted", |_, _| change(TOPIC, "tuned", "retention.ms", DELETE, None));
+    both.every("level appended", |_, _| change(LOGGER, "1", "root", APPEND, Some("INFO")));
+    both.every("level taken away", |_, _| change(LOGGER, "1", "root", SUBTRACT, Some("INFO")));
+    both.every("level of the root deleted", |_, _| change(LOGGER, "1", "root", DELETE, None));
+    both.every("level validated", |_, _| change(LOGGER, "1", "root", SET, Some("WARN")).with_validate_only(true));
     both.every("unknown operation", |_, _| change(TOPIC, "tuned", "retention.ms", 9, Some("1")));
 }
 
@@ -165,5 +179,6 @@ fn list_config_resources(both: &mut Differential) {
     both.every("all", |_, _| ListConfigResourcesRequest::default());
     both.ask("of topics", 1..=99, |_, _| ListConfigResourcesRequest::default().with_resource_types(vec![TOPIC]));
     both.ask("of brokers", 1..=99, |_, _| ListConfigResourcesRequest::default().with_resource_types(vec![BROKER]));
+    both.ask("of loggers", 1..=99, |_, _| ListConfigResourcesRequest::default().with_resource_types(vec![LOGGER]));
     both.ask("of an unknown kind", 1..=99, |_, _| ListConfigResourcesRequest::default().with_resource_types(vec![77]));
 }

@@ -22,7 +22,7 @@ pub enum ConfigResourceType {
 impl ConfigResourceType {
     /// Kafka's id of the type.
     #[must_use]
-    pub fn id(self) -> i8 {
+    pub const fn id(self) -> i8 {
         match self {
             Self::Topic => 2,
             Self::Broker => 4,
