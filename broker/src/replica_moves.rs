@@ -8,6 +8,7 @@ use raft::error::ControllerError;
 use storage::{Log, LogDir};
 use tokio::sync::watch;
 
+use crate::quota::Rate;
 use crate::replica::{MoveStep, Partition};
 use crate::services::Services;
 use crate::tasks::stopped;
@@ -17,9 +18,13 @@ const LAST_READER: Duration = Duration::from_millis(20);
 /// When the controller is told again that did not listen.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How soon a limit counts that was changed.
+const LOOK_AT_LIMIT: Duration = Duration::from_secs(1);
+
 /// Works until the stop.
 pub(crate) async fn run(services: Arc<Services>, mut stop: watch::Receiver<bool>) {
     let mut untold = false;
+    let mut pace = Pace::new(&services);
     loop {
         let moves = services.replicas.moves();
         tokio::select! {
@@ -30,7 +35,7 @@ pub(crate) async fn run(services: Arc<Services>, mut stop: watch::Receiver<bool>
         untold = !tell_directories(&services).await;
         while let Some(partition) = moves.next() {
             tokio::select! {
-                () = move_replica(&services, &partition) => {}
+                () = move_replica(&services, &partition, &mut pace) => {}
                 () = stopped(&mut stop) => return,
             }
         }
@@ -60,11 +65,11 @@ async fn assign(services: &Services, directories: Vec<ReplicaDirectory>) -> Resu
     services.controller.assign_directories(broker_id, broker_epoch, directories).await.map(|_| ())
 }
 
-async fn move_replica(services: &Arc<Services>, partition: &Arc<Partition>) {
+async fn move_replica(services: &Arc<Services>, partition: &Arc<Partition>, pace: &mut Pace<'_>) {
     let Some(future) = partition.future_log() else { return };
     let (from, to) = (Arc::clone(partition.log().log_dir()), Arc::clone(future.log_dir()));
     tracing::info!(partition = %partition.name(), from = %from.path().display(), to = %to.path().display(), "moving a replica");
-    if !catch_up(services, partition).await {
+    if !catch_up(services, partition, pace).await {
         return;
     }
     // Before the copy takes the log's place: after a crash in between, the controller's word decides.
@@ -88,18 +93,46 @@ async fn move_replica(services: &Arc<Services>, partition: &Arc<Partition>) {
 }
 
 /// Copies until there is nothing left to copy; false if the move is over before.
-async fn catch_up(services: &Arc<Services>, partition: &Arc<Partition>) -> bool {
+async fn catch_up(services: &Arc<Services>, partition: &Arc<Partition>, pace: &mut Pace<'_>) -> bool {
     loop {
         let step =
             blocking(services, partition, |services, partition, now_ms| services.replicas.copy_step(partition, now_ms));
         match step.await {
-            Some(Ok(MoveStep::Behind)) => {}
+            Some(Ok(MoveStep::Behind(bytes))) => pace.wait_after(bytes, partition).await,
             Some(Ok(MoveStep::CaughtUp)) => return true,
             Some(Ok(MoveStep::Over)) | None => return false,
             Some(Err(error)) => {
                 give_up(services, partition, &error);
                 return false;
             }
+        }
+    }
+}
+
+/// Keeps `replica.alter.log.dirs.io.max.bytes.per.second`, whatever it is at the moment, over all moves
+/// (`ReplicationQuotaManager`).
+struct Pace<'a> {
+    services: &'a Services,
+    rate: Rate,
+}
+
+impl<'a> Pace<'a> {
+    fn new(services: &'a Services) -> Self {
+        Self { services, rate: Rate::default() }
+    }
+
+    /// Waits until more may be copied, or nobody wants the move any more. Cancel safe.
+    async fn wait_after(&mut self, bytes: usize, partition: &Partition) {
+        let (settings, clock) = (&self.services.settings, self.services.clock);
+        let windows = settings.move_quota_windows;
+        self.rate.record(windows, bytes as f64, clock.now_ms());
+        while partition.future_log().is_some() {
+            let limit = settings.dynamic(&self.services.metadata.image()).move_bytes_per_second;
+            let left_ms = self.rate.throttle_ms(windows, limit as f64, clock.now_ms());
+            if left_ms <= 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(left_ms.cast_unsigned()).min(LOOK_AT_LIMIT)).await;
         }
     }
 }

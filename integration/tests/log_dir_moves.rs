@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use integration::broker::{Broker, Setup};
 use integration::wire::{Connection, text};
-use integration::{audit, kafka, wait};
+use integration::{audit, kafka, records, wait};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsRequest, TopicName};
 use protocol::record_batch::{BatchBuilder, Codec};
@@ -162,4 +162,39 @@ fn kafkas_own_tool_moves_a_replica() {
     let described =
         kafka::tool("log-dirs", &["--bootstrap-server", &bootstrap, "--describe", "--topic-list", "t"]).ok();
     assert!(described.contains(&dir) && described.contains(r#""partition":"t-0""#), "{described}");
+}
+
+/// At a kilobyte a second the copy of three megabytes takes an hour; without the limit it ends at once.
+#[test]
+fn a_move_is_as_fast_as_it_may_be() {
+    let fixture = Fixture::new();
+    let mut connection = fixture.broker.connect();
+    connection.create_topic("t", 1, &[]);
+    for number in 0..3 {
+        let mut batch = BatchBuilder::new(0, Codec::None);
+        batch.append(wait::now_ms(), None, Some(&records::noise(number, 900_000)), &[]);
+        assert_eq!(connection.produce("t", 0, batch.build()).error_code, 0);
+    }
+    let bootstrap = fixture.broker.bootstrap();
+    let limit = |arguments: [&str; 2]| {
+        let of_broker = ["--bootstrap-server", &bootstrap, "--alter", "--broker", "1"];
+        kafka::tool("configs", &[&of_broker[..], &arguments[..]].concat()).ok()
+    };
+    limit(["--add-config", "replica.alter.log.dirs.io.max.bytes.per.second=1000"]);
+    let (from, to) = (fixture.holding("t")[0], fixture.other("t"));
+    assert_eq!(move_to(&mut connection, &fixture.dir(to), "t"), 0);
+    wait::until_true("the copy's first batch", MOVE_LIMIT, || copied_bytes(&fixture.dir(to)) > 0);
+    // The tool alone takes longer than the whole copy would.
+    let described = kafka::tool("configs", &["--bootstrap-server", &bootstrap, "--describe", "--broker", "1"]).ok();
+    assert!(described.contains("replica.alter.log.dirs.io.max.bytes.per.second=1000"), "{described}");
+    assert_eq!(fixture.holding("t"), [from]);
+    limit(["--delete-config", "replica.alter.log.dirs.io.max.bytes.per.second"]);
+    fixture.await_move("t", to);
+    assert_eq!(connection.latest("t", 0), 3);
+}
+
+/// Of the only copy in a directory.
+fn copied_bytes(dir: &Path) -> u64 {
+    let logs = folders(dir, "-future").into_iter().map(|copy| dir.join(copy).join("00000000000000000000.log"));
+    logs.filter_map(|log| Some(fs::metadata(log).ok()?.len())).sum()
 }

@@ -22,6 +22,8 @@ pub struct DynamicSettings {
     pub max_connections_per_ip: usize,
     /// In place of that, from certain addresses.
     pub max_connections_by_ip: Vec<(IpAddr, usize)>,
+    /// What moves between log directories may copy a second, together.
+    pub move_bytes_per_second: i64,
     /// Limits of single listeners.
     pub listeners: BTreeMap<Arc<str>, ListenerLimits>,
 }
@@ -39,6 +41,7 @@ impl BrokerConfig {
             // Its row keeps it well formed.
             max_connections_by_ip: address_counts(keys.value("max.connections.per.ip.overrides").text())
                 .unwrap_or_default(),
+            move_bytes_per_second: keys.number("replica.alter.log.dirs.io.max.bytes.per.second"),
             listeners: listener_limits(self.listeners.names(), &self.listener_keys, image.configs(), self.node_id),
         }
     }

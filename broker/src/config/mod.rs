@@ -89,6 +89,8 @@ pub struct BrokerConfig {
     /// Of clients' quotas and connections' rates.
     pub quota_windows: Windows,
     pub controller_quota_windows: Windows,
+    /// Of moves between log directories.
+    pub move_quota_windows: Windows,
     pub groups: GroupConfig,
     /// `None`: there is no remote storage.
     pub remote: Option<RemoteConfig>,
@@ -205,6 +207,10 @@ impl BrokerConfig {
             quota_windows: keys.windows("quota.window.num", "quota.window.size.seconds"),
             controller_quota_windows: keys
                 .windows("controller.quota.window.num", "controller.quota.window.size.seconds"),
+            move_quota_windows: keys.windows(
+                "alter.log.dirs.replication.quota.window.num",
+                "alter.log.dirs.replication.quota.window.size.seconds",
+            ),
             groups: GroupConfig::read(&keys)?,
             remote: keys.take_remote(others)?,
             remote_log_metadata: keys.take_remote_log_metadata(others)?,

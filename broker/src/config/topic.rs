@@ -112,6 +112,13 @@ impl<'a> TopicValues<'a> {
         T::try_from(self.number(name)).unwrap_or_default()
     }
 
+    /// `LogConfig.segmentSize`.
+    fn segment_bytes<T: TryFrom<i64> + Default>(&self) -> T {
+        const FOR_TESTS: &str = "internal.segment.bytes";
+        let is_set = topic_key(FOR_TESTS).is_some_and(|definition| self.own(definition).is_some());
+        self.size(if is_set { FOR_TESTS } else { "segment.bytes" })
+    }
+
     fn has_policy(&self, policy: &str) -> bool {
         self.named("cleanup.policy").elements().iter().any(|element| element == policy)
     }
@@ -119,7 +126,7 @@ impl<'a> TopicValues<'a> {
     fn log(&self) -> LogConfig {
         let deletes = self.has_policy("delete");
         LogConfig {
-            segment_bytes: self.size("segment.bytes"),
+            segment_bytes: self.segment_bytes(),
             segment_ms: self.number("segment.ms"),
             segment_jitter_ms: self.number("segment.jitter.ms"),
             max_index_bytes: self.size("segment.index.bytes"),
@@ -177,7 +184,7 @@ impl<'a> TopicValues<'a> {
         ProduceRules {
             api_version: 0,
             max_message_bytes: self.size("max.message.bytes"),
-            segment_bytes: self.size("segment.bytes"),
+            segment_bytes: self.segment_bytes(),
             timestamp_type: match self.named("message.timestamp.type").text() {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,

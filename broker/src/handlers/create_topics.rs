@@ -20,7 +20,7 @@ use raft::error::{ControllerError, TopicError};
 use super::text::topic_name;
 use super::{Reply, RequestContext};
 use crate::config::Source;
-use crate::config::definitions::TOPIC;
+use crate::config::definitions::described_topic_keys;
 use crate::config::topic::TopicValues;
 use crate::error_code;
 
@@ -105,7 +105,7 @@ fn created_topic(
 fn configs(context: &RequestContext, asked: Option<&CreatableTopic>) -> Vec<CreatableTopicConfigs> {
     let image = context.services.metadata.image();
     let defaults = TopicValues::new(&context.services.settings, &image, "");
-    let config = TOPIC.iter().map(|definition| {
+    let config = described_topic_keys().map(|definition| {
         let own = asked.and_then(|topic| topic.configs.iter().find(|config| config.name.as_str() == definition.name));
         let (value, source) = match own.and_then(|config| config.value.clone()) {
             Some(value) => (value, Source::DynamicTopic),

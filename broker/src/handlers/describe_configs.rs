@@ -19,7 +19,7 @@ use super::broker_loggers::{self, BROKER_LOGGER};
 use super::text::{INVALID_REQUEST, str_bytes};
 use super::{Reply, RequestContext};
 use crate::config::definitions::{
-    CLIENT_METRICS, Definition, GROUP, Kind, TOPIC, Update, all_broker_keys, broker_key, is_described,
+    CLIENT_METRICS, Definition, GROUP, Kind, Update, all_broker_keys, broker_key, described_topic_keys, is_described,
 };
 use crate::config::topic::TopicValues;
 use crate::config::{Setting, Source};
@@ -73,7 +73,7 @@ impl Describe<'_> {
         let entry = |definition: &Definition| {
             self.entry(definition, Some(values.value(definition).to_string()), values.settings_of(definition))
         };
-        Ok(TOPIC.iter().filter(|definition| is_asked_for(resource, definition)).map(entry).collect())
+        Ok(described_topic_keys().filter(|definition| is_asked_for(resource, definition)).map(entry).collect())
     }
 
     fn broker(&self, resource: &DescribeConfigsResource) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {

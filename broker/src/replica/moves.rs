@@ -79,8 +79,8 @@ pub enum AlterLogDirError {
 /// How far a move is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveStep {
-    /// There is more to copy.
-    Behind,
+    /// So many bytes were copied, and there is more to copy.
+    Behind(usize),
     /// The copy has everything.
     CaughtUp,
     /// Nobody wants the move any more.
@@ -227,7 +227,7 @@ impl ReplicaManager {
         partition.high_watermark()?;
         match future.copy_from(&partition.log(), COPIED_AT_ONCE, now_ms) {
             Ok(0) => Ok(future.flush().map(|_| MoveStep::CaughtUp)?),
-            Ok(_) => Ok(MoveStep::Behind),
+            Ok(copied) => Ok(MoveStep::Behind(copied)),
             Err(AppendError::Log(Error::Deleted)) => Ok(MoveStep::Over),
             Err(error) => Err(error.into()),
         }

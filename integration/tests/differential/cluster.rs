@@ -109,7 +109,7 @@ fn describe_configs(both: &mut Differential) {
             .with_configuration_keys(keys);
         DescribeConfigsRequest::default().with_resources(vec![resource])
     };
-    let keys: &[&str] = &["retention.ms", "cleanup.policy", "segment.bytes", "no.such.key"];
+    let keys: &[&str] = &["retention.ms", "cleanup.policy", "segment.bytes", "internal.segment.bytes", "no.such.key"];
     both.every("of a topic", |_, _| request(TOPIC, "tuned", Some(keys)));
     both.every("with synonyms", |_, _| request(TOPIC, "tuned", Some(keys)).with_include_synonyms(true));
     both.every("no key", |_, _| request(TOPIC, "tuned", Some(&[])));
@@ -146,6 +146,7 @@ fn alter_configs(both: &mut Differential) {
     };
     for (case, kind, resource, key, value) in [
         ("set", TOPIC, "tuned", "retention.ms", Some("7000")),
+        ("internal", TOPIC, "tuned", "internal.segment.bytes", Some("100000")),
         ("bad value", TOPIC, "tuned", "retention.ms", Some("soon")),
         ("no value", TOPIC, "tuned", "retention.ms", None),
         ("unknown key", TOPIC, "tuned", "no.such.key", Some("1")),
@@ -167,6 +168,8 @@ fn alter_configs(both: &mut Differential) {
     both.every("appended", |_, _| change(TOPIC, "tuned", "cleanup.policy", APPEND, Some("compact")));
     both.every("taken away", |_, _| change(TOPIC, "tuned", "cleanup.policy", SUBTRACT, Some("compact")));
     both.every("appended to a number", |_, _| change(TOPIC, "tuned", "retention.ms", APPEND, Some("1")));
+    both.every("internal key is set", |_, _| change(TOPIC, "tuned", "internal.segment.bytes", SET, Some("100000")));
+    both.every("internal key deleted", |_, _| change(TOPIC, "tuned", "internal.segment.bytes", DELETE, None));
     both.every("deleted", |_, _| change(TOPIC, "tuned", "retention.ms", DELETE, None));
     both.every("level appended", |_, _| change(LOGGER, "1", "root", APPEND, Some("INFO")));
     both.every("level taken away", |_, _| change(LOGGER, "1", "root", SUBTRACT, Some("INFO")));

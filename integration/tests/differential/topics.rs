@@ -68,6 +68,7 @@ fn create(both: &mut Differential) {
         ("negative partitions", creatable("refused", -2, 1)),
         ("no replicas", creatable("refused", 1, 0)),
         ("two replicas", creatable("refused", 1, 2)),
+        ("internal key", with_config(creatable("refused", 1, 1), "internal.segment.bytes", Some("small"))),
         ("unknown key", with_config(creatable("refused", 1, 1), "no.such.key", Some("1"))),
         ("bad value", with_config(creatable("refused", 1, 1), "retention.ms", Some("soon"))),
         ("out of bounds", with_config(creatable("refused", 1, 1), "retention.ms", Some("-2"))),

@@ -213,6 +213,11 @@ pub fn topic_key(name: &str) -> Option<&'static Definition> {
     find(TOPIC, name)
 }
 
+/// The topic's keys that requests tell of (`LogConfig.nonInternalConfigNames`).
+pub fn described_topic_keys() -> impl Iterator<Item = &'static Definition> {
+    TOPIC.iter().filter(|definition| !definition.name.starts_with("internal."))
+}
+
 /// The group's key with this name.
 pub fn group_key(name: &str) -> Option<&'static Definition> {
     find(GROUP, name)

@@ -7,7 +7,7 @@ use super::Definition;
 pub(super) const ROWS: &[Definition] = definitions! {
     None "auto.leader.rebalance.enable" Boolean = Some("true"), Any, ReadOnly, "Whether leadership goes back to preferred replicas by itself. No effect yet: this node is the only one.";
     None "leader.imbalance.check.interval.seconds" Long = Some("300"), AtLeast(1), ReadOnly, "How often it is checked whether preferred replicas lead. No effect yet: this node is the only one.";
-    None "num.replica.alter.log.dirs.threads" Int = None, Any, ReadOnly, "Threads that move partitions between directories. No effect yet: partitions are not moved.";
+    None "num.replica.alter.log.dirs.threads" Int = None, Any, ReadOnly, "Threads that move partitions between log directories. No effect: one partition moves at a time.";
     None "num.replica.fetchers" Int = Some("1"), AtLeast(1), ClusterWide, "Threads that replicate from each broker. No effect yet: this node is the only one.";
     None "replica.fetch.backoff.ms" Int = Some("1000"), AtLeast(0), ReadOnly, "A follower's pause after a failed fetch. No effect yet: this node is the only one.";
     None "replica.fetch.max.bytes" Int = Some("1048576"), AtLeast(0), ReadOnly, "Bytes of each partition that a follower asks for at once. No effect yet: this node is the only one.";

@@ -18,6 +18,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     Acts "flush.ms" Long = Some("9223372036854775807"), AtLeast(0), ClusterWide, "The log is synced at the latest so long after a record came. Where it is left at its default, what is not synced for acks=all is synced each second.";
     None "follower.replication.throttled.replicas" List = Some(""), Bounds::ThrottledReplicas, ClusterWide, "Followers whose replication is throttled. No effect yet: this node is the only one.";
     Acts "index.interval.bytes" Int = Some("4096"), AtLeast(0), ClusterWide, "Bytes of batches between two index entries.";
+    Acts "internal.segment.bytes" Int = None, Any, ClusterWide, "Takes the place of segment.bytes, without a bound; for tests. Nobody is told of it, as in Kafka.";
     None "leader.replication.throttled.replicas" List = Some(""), Bounds::ThrottledReplicas, ClusterWide, "Leaders whose replication is throttled. No effect yet: this node is the only one.";
     Acts "local.retention.bytes" Long = Some("-2"), AtLeast(-2), ClusterWide, "The largest local log of a tiered topic; -2 for retention.bytes.";
     Acts "local.retention.ms" Long = Some("-2"), AtLeast(-2), ClusterWide, "How long a tiered topic's segments stay local; -2 for retention.ms.";
