@@ -20,6 +20,7 @@ fn setup(folder: &Path) -> Setup {
         .folder(folder)
         .set("log.dirs", format!("{0}/a,{0}/b", folder.display()))
         .set("auto.create.topics.enable", false)
+        .set("offsets.topic.num.partitions", 1)
 }
 
 impl Both {
@@ -69,7 +70,7 @@ fn admin_clients_hear_from_ottla_what_they_hear_from_kafka() {
     let both = Both::start();
     both.compare("java", |bootstrap, dirs| kafka::java("Admin.java", &[bootstrap, &dirs[0], &dirs[1]]));
     both.compare("confluent-kafka", |bootstrap, _| clients::python("confluent_admin.py", &[bootstrap]));
-    both.compare("kafka-python", |bootstrap, _| clients::python("kafka_python_admin.py", &[bootstrap]));
+    both.compare("kafka-python", |bootstrap, dirs| clients::python("kafka_python_admin.py", &[bootstrap, &dirs[0]]));
     both.compare("sarama", |bootstrap, _| clients::go(&["sarama", bootstrap]));
     both.compare("kadm", |bootstrap, _| clients::go(&["kadm", bootstrap]));
 }
