@@ -9,8 +9,9 @@ use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::wire::{Connection, FetchQuery, LATEST, Member, text};
 use integration::{records, wait};
-use protocol::messages::DescribeConfigsRequest;
+use protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::{AlterClientQuotasRequest, DescribeClientQuotasRequest, DescribeConfigsRequest};
 use protocol::record_batch::{BatchBuilder, Codec};
 
 const TOPIC_RESOURCE: i8 = 2;
@@ -27,7 +28,11 @@ struct Stored {
     /// The bytes of every partition.
     partitions: BTreeMap<(String, i32), Vec<Bytes>>,
     committed: Vec<(String, i32, (i64, i32, String))>,
+    quotas: Vec<Quotas>,
 }
+
+/// Parts of an entity by type, then quotas by key.
+type Quotas = (Vec<(String, Option<String>)>, Vec<(String, f64)>);
 
 /// What the test itself knows of the writing.
 struct Writer {
@@ -44,6 +49,7 @@ impl Writer {
         connection.await_coordinator(GROUP);
         let topics = vec![("plain", 3), ("compacted", 1), ("idempotent", 1)];
         topics.iter().for_each(|(topic, partitions)| await_served(connection, topic, *partitions));
+        set_quotas(connection);
         let mut writer = Self { producer: connection.init_producer(), sequence: 0, topics };
         writer.write(connection);
         writer
@@ -105,8 +111,48 @@ impl Writer {
             }
         }
         connection.await_coordinator(GROUP);
-        Stored { topics, partitions, committed: connection.fetch_offsets(GROUP, None) }
+        Stored { topics, partitions, committed: connection.fetch_offsets(GROUP, None), quotas: quotas(connection) }
     }
+}
+
+/// A part of an entity; `None` is the default of its type.
+type Part = (&'static str, Option<&'static str>);
+
+/// Quotas that some entities have; none of them slows the test.
+const QUOTAS: [(&[Part], &str, f64); 5] = [
+    (&[("user", Some("alice")), ("client-id", None)], "producer_byte_rate", 1_048_576.0),
+    (&[("user", Some("alice"))], "consumer_byte_rate", 2_000_000.0),
+    (&[("client-id", Some("bob"))], "request_percentage", 12.25),
+    (&[("client-id", None)], "controller_mutation_rate", 100_000.0),
+    (&[("ip", Some("10.1.2.3"))], "connection_creation_rate", 7.0),
+];
+
+fn set_quotas(connection: &mut Connection) {
+    let entries = QUOTAS.map(|(parts, key, value)| {
+        let part =
+            |(kind, name): &Part| EntityData::default().with_entity_type(text(kind)).with_entity_name(name.map(text));
+        let op = OpData::default().with_key(text(key)).with_value(value);
+        EntryData::default().with_entity(parts.iter().map(part).collect()).with_ops(vec![op])
+    });
+    let altered = connection.send(&AlterClientQuotasRequest::default().with_entries(entries.to_vec()), 1);
+    assert!(altered.entries.iter().all(|entry| entry.error_code == 0), "{altered:?}");
+}
+
+/// All there are, in order.
+fn quotas(connection: &mut Connection) -> Vec<Quotas> {
+    let described = connection.send(&DescribeClientQuotasRequest::default(), 1);
+    let entries = described.entries.expect("it has rights to see them").into_iter().map(|entry| {
+        let mut parts: Vec<_> = entry
+            .entity
+            .into_iter()
+            .map(|part| (part.entity_type.to_string(), part.entity_name.map(|name| name.to_string())))
+            .collect();
+        parts.sort();
+        (parts, entry.values.into_iter().map(|value| (value.key.to_string(), value.value)).collect())
+    });
+    let mut entries: Vec<Quotas> = entries.collect();
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries
 }
 
 /// Waits until every partition is served: Kafka names a leader before that knows of it.
@@ -139,6 +185,7 @@ fn changes_hands(mut broker: Broker, end: fn(&mut Broker), turns: &[fn(&mut Brok
     let mut writer = Writer::begin(&mut broker.connect());
     for (turn, next) in turns.iter().enumerate() {
         let before = writer.stored(&mut broker.connect());
+        assert_eq!(before.quotas.len(), QUOTAS.len());
         end(&mut broker);
         next(&mut broker);
         let mut connection = broker.connect();

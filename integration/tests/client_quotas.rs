@@ -1,5 +1,6 @@
 //! Quotas of clients: set and shown by Kafka's own tool through a restart, and what they do to those who use too much.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use protocol::messages::{
     AlterClientQuotasRequest, ApiVersionsRequest, CreateTopicsRequest, ListGroupsRequest, ProduceResponse, TopicName,
 };
 use protocol::record_batch::{BatchBuilder, Codec};
+use rskafka::client::ClientBuilder;
+use rskafka::client::partition::{Compression, UnknownTopicHandling};
+use rskafka::record::Record;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const THROTTLING_QUOTA_EXCEEDED: i16 = 89;
@@ -220,5 +224,37 @@ fn a_real_producer_is_as_fast_as_it_may_be() {
     assert_eq!(admin.latest("t", 0), 500);
     // Half a megabyte, of which two windows' worth and a batch may come at once.
     assert!(started.elapsed() > Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(throttled(&broker, "produce") >= 1.0);
+}
+
+/// It sends again what it is told to wait for; so it is told nothing, and waits all the same.
+#[test]
+fn the_real_rskafka_is_slowed_and_writes_once() {
+    let broker = setup().set("quota.window.num", 2).start();
+    let mut admin = broker.connect();
+    admin.create_topic("t", 1, &[]);
+    set(&mut admin, CLIENTS, "producer_byte_rate", Some(100_000.0));
+    let record = |number| Record {
+        key: None,
+        value: Some(records::noise(number, 150_000)),
+        headers: BTreeMap::new(),
+        timestamp: chrono::DateTime::UNIX_EPOCH,
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let started = Instant::now();
+    let offsets = runtime.block_on(async {
+        let client = ClientBuilder::new(vec![broker.bootstrap()]).build().await.expect("it connects");
+        let partition = client.partition_client("t", 0, UnknownTopicHandling::Retry).await.expect("the partition");
+        let mut offsets = Vec::new();
+        for number in 0..5 {
+            let produced = partition.produce(vec![record(number)], Compression::NoCompression).await;
+            offsets.extend(produced.expect("it is written"));
+        }
+        offsets
+    });
+    assert_eq!(offsets, [0, 1, 2, 3, 4]);
+    assert_eq!(admin.latest("t", 0), 5, "every record was written once");
+    // Half a megabyte, of which two windows' worth and a batch may come at once.
+    assert!(started.elapsed() > Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(throttled(&broker, "produce") >= 1.0);
 }
