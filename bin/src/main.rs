@@ -46,7 +46,13 @@ enum Command {
     /// Runs the broker, with a Kafka server.properties if one is given.
     ///
     /// SIGTERM and SIGINT stop it cleanly; each SIGUSR2 makes its log more detailed: debug, trace, then as before. The log is for
-    /// people on a terminal and JSON otherwise, or what OTTLA_LOG_FORMAT says, human or json. Without a file it listens on 127.0.0.1:9092 and keeps its data in ./ottla-data.
+    /// people on a terminal and JSON otherwise, or what OTTLA_LOG_FORMAT says, human or json. Without a file it listens on
+    /// 127.0.0.1:9092 and keeps its data in ./ottla-data.
+    ///
+    /// Examples:
+    ///   ottla server server.properties
+    ///   ottla server server.properties --override log.dirs=/data --override num.partitions=3
+    #[command(verbatim_doc_comment)]
     Server {
         /// Apache Kafka's own configuration file.
         file: Option<PathBuf>,

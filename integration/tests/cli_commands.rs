@@ -226,34 +226,74 @@ fn a_node_is_formatted_checked_and_started() {
     assert!(bad.stdout.contains("num.partitions"), "{}", bad.stdout);
 }
 
+/// Every command with its words, leaves and branches, as the help texts list them.
+fn commands(branch: &[String]) -> Vec<Vec<String>> {
+    let help = help(branch);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));
+    let below = names.filter(|name| *name != "help").map(|name| [branch, &[name.to_owned()]].concat());
+    below.flat_map(|command| [vec![command.clone()], commands(&command)].concat()).collect()
+}
+
+fn help(command: &[String]) -> String {
+    let words: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+    ottla(&words).ok()
+}
+
 #[test]
-fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 18] = [
-        &["topic", "create"],
-        &["topic", "list"],
-        &["topic", "describe"],
-        &["topic", "alter"],
-        &["topic", "delete"],
-        &["produce"],
-        &["consume"],
-        &["bench", "produce"],
-        &["bench", "consume"],
-        &["cluster", "describe"],
-        &["cluster", "id"],
-        &["cluster", "quorum"],
-        &["config", "describe"],
-        &["config", "set"],
-        &["format"],
-        &["check"],
-        &["completions"],
-        &["install-links"],
-    ];
-    for command in commands {
-        let help = ottla(&[command, &["--help"]].concat()).ok();
-        assert!(help.contains("Example") && help.contains(&format!("ottla {}", command.join(" "))), "{help}");
+fn every_command_explains_itself_and_refuses_what_it_does_not_know() {
+    let all = commands(&[]);
+    assert!(all.len() > 35 && all.contains(&vec!["group".to_owned(), "reset".to_owned()]), "{all:?}");
+    for command in &all {
+        let (help, name) = (help(command), command.join(" "));
+        let examples = help.split("Example").nth(1).unwrap_or_else(|| panic!("{name} has no example:\n{help}"));
+        assert!(examples.contains(&format!("ottla {name}")), "{help}");
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let is_argument = pair[0].trim_start().starts_with(['<', '[', '-']) && !pair[0].starts_with("          ");
+            assert!(!is_argument || !pair[1].trim().is_empty(), "{name} --help is silent about{}", pair[0]);
+        }
+        let words: Vec<&str> = command.iter().map(String::as_str).chain(["--no-such-option"]).collect();
+        let refused = ottla(&words);
+        assert_eq!(refused.status.code(), Some(2), "{name}: {}", refused.everything());
+        assert!(refused.stderr.contains("--no-such-option"), "{name}: {}", refused.stderr);
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(ottla(&["completions", shell]).ok().contains("consume"), "{shell}");
+    }
+}
+
+/// Arguments that a command needs before it asks a broker.
+const WORDS: &[(&str, &[&str])] = &[
+    ("topic create", &["t"]),
+    ("topic alter", &["t", "--partitions", "2"]),
+    ("topic delete", &["t"]),
+    ("produce", &["t"]),
+    ("consume", &["t"]),
+    ("group reset", &["g", "--all-topics", "--to", "beginning"]),
+    ("group delete", &["g"]),
+    ("config describe", &["--cluster"]),
+    ("config set", &["--cluster", "num.io.threads=9"]),
+    ("config delete", &["--cluster", "num.io.threads"]),
+    ("bench produce", &["t", "-n", "1"]),
+    ("bench consume", &["t"]),
+];
+
+#[test]
+fn a_command_that_reaches_no_broker_says_where_it_asked() {
+    let asks = |command: &Vec<String>| {
+        let help = help(command);
+        // With a store to look into, it opens that first.
+        help.contains("--bootstrap-server") && !help.contains("--store")
+    };
+    let asking: Vec<_> = commands(&[]).into_iter().filter(asks).collect();
+    assert!(asking.len() > 15, "{asking:?}");
+    for command in asking {
+        let name = command.join(" ");
+        let words = WORDS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, words)| *words);
+        let command: Vec<&str> = command.iter().map(String::as_str).chain(words.iter().copied()).collect();
+        let (code, text) = failure(&[&command[..], &["-b", "127.0.0.1:1"]].concat());
+        assert!(code == 1 && text.contains("no broker answers at 127.0.0.1:1"), "{name}: {code} {text}");
     }
 }
 

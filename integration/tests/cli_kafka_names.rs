@@ -9,7 +9,7 @@ use integration::broker::{Broker, Setup};
 use integration::process::{self, Finished};
 use integration::wire::{Member, join_request, text};
 use integration::{kafka, records, wait, workspace};
-use protocol::record_batch::Codec;
+use protocol::record_batch::{BatchBuilder, Codec};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ impl Scripts {
         let mut command = Command::new(&program);
         command.arg("install-links").arg(folder.path().join("bin"));
         let made = process::run(&mut command, b"", LIMIT).ok();
-        assert_eq!(made.lines().count(), 16, "{made}");
+        assert_eq!(made.lines().count(), 18, "{made}");
         Self { folder }
     }
 
@@ -226,6 +226,84 @@ fn kafka_consumer_groups_checks_expressions_and_reads_files_as_kafkas_own_does()
     same(&["--group", "idle", "--topic", "orders:7", "--to-latest", "--dry-run"]);
     same(&["--group", "idle", "--topic", "orders", "--to-latest", "--to-earliest", "--dry-run"]);
     same(&["--group", "idle", "--to-latest", "--dry-run"]);
+}
+
+/// Some of Kafka's lines end in a space.
+fn without_ends(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The files of a folder with one of these suffixes, with commas between them.
+fn files(folder: &Path, suffixes: &[&str]) -> String {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let names = entries.map(|entry| entry.expect("an entry").path().display().to_string());
+    let mut names: Vec<_> = names.filter(|name| suffixes.iter().any(|suffix| name.ends_with(suffix))).collect();
+    names.sort();
+    assert!(!names.is_empty(), "{} has no {suffixes:?}", folder.display());
+    names.join(",")
+}
+
+#[test]
+fn kafka_dump_log_prints_of_kafkas_files_what_kafkas_own_prints() {
+    let scripts = Scripts::install();
+    let golden = workspace::root().join("storage/tests/golden/kafka-4.3.1/orders-0");
+    let logs = files(&golden, &[".log"]);
+    let all = files(&golden, &[".log", "index", ".snapshot"]);
+    for options in [
+        &["--print-data-log"][..],
+        &["--deep-iteration", "--index-sanity-check"],
+        &["--value-decoder-class=org.apache.kafka.tools.api.StringDecoder", "--skip-record-metadata"],
+        &["--deep-iteration", "--skip-record-metadata", "--verify-index-only"],
+    ] {
+        compare(&scripts, "dump-log", &[&["--files", &all], options].concat(), without_ends);
+    }
+    for options in [&["--max-bytes", "200", "--print-data-log"][..], &["--offsets-decoder"], &["--max-bytes=0"]] {
+        compare(&scripts, "dump-log", &[&["--files", &logs], options].concat(), without_ends);
+    }
+    compare(&scripts, "dump-log", &["--files", "/no/such/file.txt,/etc/ld.so.conf"], as_it_is);
+    compare(&scripts, "dump-log", &["--print-data-log"], as_it_is);
+    compare(&scripts, "dump-log", &[], as_it_is);
+    for option in ["--transaction-log-decoder", "--remote-log-metadata-decoder", "--value-decoder-class=my.Decoder"] {
+        let refused = scripts.run("kafka-dump-log", &["--files", &logs, option]);
+        assert_eq!((refused.status.code(), refused.stdout.as_str()), (Some(1), ""), "{option}");
+        let word = option.trim_start_matches("--value-decoder-class=");
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn kafka_dump_log_prints_of_our_files_what_kafkas_own_prints() {
+    let scripts = Scripts::install();
+    let broker =
+        Setup::new().ottla().set("group.initial.rebalance.delay.ms", 0).set("offsets.topic.num.partitions", 1).start();
+    let bootstrap = broker.bootstrap();
+    let mut connection = broker.connect();
+    connection.create_topic("t", 1, &[("index.interval.bytes", "100"), ("internal.segment.bytes", "4000")]);
+    for number in 0..20 {
+        let mut batch = BatchBuilder::new(0, Codec::None);
+        // Neither key nor headers, then both.
+        batch.append(wait::now_ms() + number, None, Some(&[b'v'; 300]), &[]);
+        batch.append(wait::now_ms() + number, Some(b"key"), None, &[(&b"header"[..], Some(&b"1"[..]))]);
+        assert_eq!(connection.produce("t", 0, batch.build()).error_code, 0);
+    }
+    for protocol in ["classic", "consumer"] {
+        let (group, protocol) = (format!("of-{protocol}"), format!("group.protocol={protocol}"));
+        let of_group = ["--group", &group, "--command-property", &protocol];
+        let read = ["--bootstrap-server", &bootstrap, "--topic", "t", "--from-beginning", "--max-messages", "2"];
+        kafka::tool("console-consumer", &[&read[..], &of_group].concat()).ok();
+    }
+    let partition = broker.data().join("t-0");
+    let all = files(&partition, &[".log", "index"]);
+    assert!(all.matches(".log").count() > 1, "internal.segment.bytes makes several segments: {all}");
+    for options in [&["--print-data-log"][..], &["--print-data-log", "--skip-record-metadata", "--verify-index-only"]] {
+        compare(&scripts, "dump-log", &[&["--files", &all], options].concat(), without_ends);
+    }
+    let checked = scripts.run("kafka-dump-log", &["--files", &all, "--verify-index-only"]);
+    assert_eq!(checked.stderr, "", "the indexes are true");
+    let offsets = files(&broker.data().join("__consumer_offsets-0"), &[".log"]);
+    compare(&scripts, "dump-log", &["--files", &offsets, "--offsets-decoder"], without_ends);
+    let metadata = files(&broker.data().join("__cluster_metadata-0"), &[".log"]);
+    compare(&scripts, "dump-log", &["--files", &metadata, "--cluster-metadata-decoder"], without_ends);
 }
 
 #[test]

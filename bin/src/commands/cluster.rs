@@ -9,7 +9,11 @@ use crate::client::{Node, QuorumReplica};
 use crate::output::Output;
 
 /// Shows the cluster: its brokers, its id, the quorum of its metadata.
+///
+/// Example:
+///   ottla cluster describe -b broker-1:9092
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     /// Brokers, controller, and how many topics and partitions there are.
     ///

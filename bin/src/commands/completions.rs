@@ -13,6 +13,7 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
+    /// Which shell it is for.
     shell: Shell,
 }
 

@@ -9,7 +9,12 @@ use crate::client::{ConfigChange, ConfigResource, ResourceKind};
 use crate::output::Output;
 
 /// Shows and changes the settings of topics and brokers.
+///
+/// Examples:
+///   ottla config describe --topic orders
+///   ottla config set --topic orders retention.ms=3600000
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     /// Shows settings: those that differ from the defaults, or all.
     ///
@@ -83,6 +88,7 @@ pub(crate) struct Describe {
 pub(crate) struct Set {
     #[command(flatten)]
     resource: Resource,
+    /// A key with its new value. May be given many times.
     #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
     configs: Vec<(String, String)>,
     #[command(flatten)]
@@ -93,6 +99,7 @@ pub(crate) struct Set {
 pub(crate) struct Delete {
     #[command(flatten)]
     resource: Resource,
+    /// May be given many times.
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
     #[command(flatten)]

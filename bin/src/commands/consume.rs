@@ -29,6 +29,7 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
+    /// Which topic.
     topic: String,
     /// Where to begin: beginning, end, an offset, -N (N before the end), @MS (a time in ms since 1970), or 90s, 15m, 2h, 7d ago.
     #[arg(long, default_value = "beginning", value_name = "WHERE", value_parser = From::parse, allow_hyphen_values = true)]

@@ -9,7 +9,7 @@ pub(super) fn from_bytes(bytes: Option<&[u8]>) -> Value {
     match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => Value::Null,
         Some((_, Ok(text))) => json!(text),
-        Some((bytes, Err(_))) => json!({ "base64": encode(bytes) }),
+        Some((bytes, Err(_))) => json!({ "base64": base64(bytes) }),
     }
 }
 
@@ -29,7 +29,7 @@ pub(super) fn to_bytes(value: &Value) -> anyhow::Result<Option<Vec<u8>>> {
     })
 }
 
-fn encode(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
@@ -74,8 +74,8 @@ mod tests {
             let value = from_bytes(Some(&bytes));
             assert_eq!(to_bytes(&value).unwrap(), Some(bytes), "{value}");
         }
-        assert_eq!(encode(b"Man"), "TWFu");
-        assert_eq!(encode(b"Ma"), "TWE=");
+        assert_eq!(base64(b"Man"), "TWFu");
+        assert_eq!(base64(b"Ma"), "TWE=");
         assert_eq!(to_bytes(&from_bytes(None)).unwrap(), None);
         assert_eq!(to_bytes(&json!({"a": 1})).unwrap(), Some(br#"{"a":1}"#.to_vec()));
         assert!(to_bytes(&json!({"base64": "?"})).is_err());

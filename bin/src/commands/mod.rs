@@ -23,6 +23,7 @@ use crate::client::Client;
 
 pub(crate) use format::{FormatPlan, new_uuid, node_directories};
 pub(crate) use group::TopicChoice;
+pub(crate) use log::{Decoder, Detail, Dump, FileKind};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

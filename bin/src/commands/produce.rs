@@ -30,6 +30,7 @@ const INPUT_BUFFER: usize = 512 << 10;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
+    /// Where to.
     topic: String,
     /// Reads this file instead of standard input.
     #[arg(short, long)]

@@ -13,7 +13,12 @@ use crate::client::{
 use crate::output::Output;
 
 /// Creates, lists, describes, changes and deletes topics.
+///
+/// Examples:
+///   ottla topic create orders --partitions 6
+///   ottla topic describe orders
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     /// Creates topics.
     ///
@@ -232,6 +237,7 @@ fn print(output: &mut Output, topic: &TopicDescription, configs: &[&ConfigEntry]
 
 #[derive(Args, Debug)]
 pub(crate) struct Alter {
+    /// The topic's name.
     topic: String,
     /// How many partitions in all; never fewer than now. Records keep their partition, so new ones of a key may go elsewhere.
     #[arg(short, long, value_parser = clap::value_parser!(i32).range(1..))]
@@ -273,6 +279,7 @@ impl Alter {
 
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
+    /// Names of topics.
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
     /// A topic that does not exist is no failure.

@@ -2,12 +2,16 @@
 //! Source: `BrokerApiVersionsCommand`, `NodeApiVersions.toString`.
 
 use super::options::Options;
-use super::{Failure, KAFKA_VERSION};
+use super::{Failure, begin};
 use crate::client::{ApiRange, Client, Connection, Versions};
 use crate::output::Output;
 
 const OPTIONS: Options =
     Options { flags: &["help", "version"], values: &["bootstrap-server", "command-config"], optional: &[] };
+
+const USAGE: &str = "This tool helps to retrieve broker version information.
+--bootstrap-server HOST:PORT  the brokers to ask (required)
+--command-config FILE         a properties file for the client";
 
 /// An API as Kafka's own client knows it: name, key, oldest and newest version.
 type KnownApi = (&'static str, i16, i16, i16);
@@ -94,16 +98,10 @@ const KNOWN: [KnownApi; 77] = [
 ];
 
 pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let parsed = OPTIONS.parse(arguments).map_err(|error| Failure::error(error.to_string()))?;
-    if parsed.has("version") {
-        return super::print(KAFKA_VERSION);
+    if arguments.is_empty() {
+        return Err(Failure::usage(USAGE.to_owned(), false));
     }
-    if arguments.is_empty() || parsed.has("help") {
-        let usage = "This tool helps to retrieve broker version information.\n\
-                     --bootstrap-server HOST:PORT  the brokers to ask (required)\n\
-                     --command-config FILE         a properties file for the client";
-        return Err(Failure::usage(usage.to_owned(), parsed.has("help")));
-    }
+    let parsed = begin(&OPTIONS, arguments, USAGE)?;
     let Some(bootstrap) = parsed.value("bootstrap-server") else {
         return Err(Failure::error("Missing required argument \"[bootstrap-server]\"".to_owned()));
     };

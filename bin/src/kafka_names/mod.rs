@@ -4,6 +4,7 @@
 
 mod broker_api_versions;
 mod consumer_groups;
+mod dump_log;
 mod java_order;
 mod options;
 mod server_start;
@@ -22,13 +23,14 @@ use crate::client::ClientError;
 use crate::output::Output;
 
 /// The scripts that there are, without `.sh`.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     "kafka-server-start",
     "kafka-server-stop",
     "kafka-storage",
     "kafka-topics",
     "kafka-broker-api-versions",
     "kafka-consumer-groups",
+    "kafka-dump-log",
     "zookeeper-server-start",
     "zookeeper-server-stop",
 ];
@@ -57,6 +59,7 @@ pub(crate) fn run(name: &'static str, arguments: Vec<OsString>) -> ExitCode {
         "kafka-topics" => topics::run(&arguments),
         "kafka-broker-api-versions" => broker_api_versions::run(&arguments),
         "kafka-consumer-groups" => consumer_groups::run(&arguments),
+        "kafka-dump-log" => dump_log::run(&arguments),
         _ => print(NO_ZOOKEEPER),
     };
     match result {
@@ -84,6 +87,11 @@ impl Failure {
     /// How to call it, on standard error. Whoever asked for it gets exit code 0.
     fn usage(text: String, was_asked_for: bool) -> Self {
         Self { said: None, error: Some(text), is_success: was_asked_for }
+    }
+
+    /// The tool's version, which was asked for.
+    fn version() -> Self {
+        Self { said: Some(KAFKA_VERSION.to_owned()), error: None, is_success: true }
     }
 
     /// The client's words on standard error.
@@ -118,6 +126,21 @@ fn print(line: &str) -> Result<(), Failure> {
     let mut output = Output::new();
     output.line(line)?;
     Ok(output.flush()?)
+}
+
+/// What every tool begins with: its options, its usage, its version.
+fn begin(options: &options::Options, arguments: &[String], usage: &str) -> Result<options::Parsed, Failure> {
+    let parsed = options.parse(arguments).map_err(|error| Failure::error(error.to_string()))?;
+    if parsed.has("help") {
+        return Err(Failure::usage(usage.to_owned(), true));
+    }
+    if parsed.has("version") { Err(Failure::version()) } else { Ok(parsed) }
+}
+
+/// The one action that was asked for; `None` for several, or none.
+fn only_action(parsed: &options::Parsed, actions: &[&'static str]) -> Option<&'static str> {
+    let mut asked = actions.iter().copied().filter(|action| parsed.has(action));
+    asked.next().filter(|_| asked.next().is_none())
 }
 
 /// `--command-config`: settings of a client. Connections are plain, so a file that asks for more is refused.

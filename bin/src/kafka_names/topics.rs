@@ -6,7 +6,7 @@ use protocol::ids::{format_uuid, parse_uuid};
 use regex_lite::Regex;
 
 use super::options::{Options, Parsed};
-use super::{Failure, KAFKA_VERSION, java_order};
+use super::{Failure, begin, java_order, only_action};
 use crate::client::{
     Client, ClientError, ConfigEntry, ConfigResource, NewTopic, PartitionDescription, ResourceKind, TopicDescription,
 };
@@ -76,16 +76,10 @@ const USAGE: &str = "kafka-topics --bootstrap-server HOST:PORT with exactly one 
 and [--command-config FILE] [--partition-size-limit-per-response N] [--help] [--version]";
 
 pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let parsed = OPTIONS.parse(arguments).map_err(|error| Failure::error(error.to_string()))?;
     if arguments.is_empty() {
         return Err(wrong("Create, delete, describe, or change a topic."));
     }
-    if parsed.has("help") {
-        return Err(Failure::usage(USAGE.to_owned(), true));
-    }
-    if parsed.has("version") {
-        return super::print(KAFKA_VERSION);
-    }
+    let parsed = begin(&OPTIONS, arguments, USAGE)?;
     let action = check(&parsed)?;
     super::check_command_config(&parsed)?;
     let bootstrap = parsed.value("bootstrap-server").unwrap_or_default();
@@ -104,12 +98,8 @@ pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
 
 /// The one action, if the options go together.
 fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
-    let actions: Vec<&'static str> = ACTIONS.into_iter().filter(|action| parsed.has(action)).collect();
-    let [action] = actions[..] else {
-        return Err(wrong(
-            "Command must include exactly one action: --list, --describe, --create, --alter or --delete",
-        ));
-    };
+    let several = "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
+    let action = only_action(parsed, &ACTIONS).ok_or_else(|| wrong(several))?;
     if !parsed.has("bootstrap-server") {
         return Err(Failure::error("--bootstrap-server must be specified".to_owned()));
     }

@@ -4,11 +4,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::json;
 
-use super::Volume;
+use super::{Target, Volume};
 use crate::client::{Consumer, Position};
-use crate::commands::Server;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 
@@ -22,26 +20,22 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// Ends after so many records, or a few more; without it at what is the end when it begins.
     #[arg(short = 'n', long)]
     records: Option<u64>,
     /// Reads only this partition. May be given many times.
     #[arg(short, long = "partition", value_name = "PARTITION")]
     partitions: Vec<i32>,
-    /// Prints one JSON object.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: Server,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let interrupt = Interrupt::listen()?;
-        let mut client = self.server.connect()?;
-        let mut consumer = Consumer::open(&mut client, &self.topic, &self.partitions, Position::Beginning)
-            .with_context(|| format!("cannot read {}", self.topic))?;
+        let mut client = self.target.server.connect()?;
+        let mut consumer = Consumer::open(&mut client, &self.target.topic, &self.partitions, Position::Beginning)
+            .with_context(|| format!("cannot read {}", self.target.topic))?;
         let begun = Instant::now();
         let mut volume = Volume::default();
         while !interrupt.is_asked()
@@ -60,14 +54,10 @@ impl Arguments {
 
     fn print(&self, volume: Volume) -> anyhow::Result<()> {
         let mut output = Output::new();
-        let (records, rate, megabytes) = (volume.records, volume.records_per_second(), volume.megabytes_per_second());
-        if self.json {
-            output.json(&json!({
-                "records": records, "bytes": volume.bytes, "seconds": volume.seconds(), "records_per_second": rate,
-                "mebibytes_per_second": megabytes,
-            }))?;
+        if self.target.json {
+            output.json(&volume.json())?;
         } else {
-            output.line(format_args!("{records} records read, {rate:.1} records/sec ({megabytes:.2} MB/sec)"))?;
+            output.line(volume.line("read"))?;
         }
         Ok(output.flush()?)
     }

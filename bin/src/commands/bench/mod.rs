@@ -6,12 +6,20 @@ mod produce;
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::commands::Server;
 
 /// Puts load on a cluster and says how much of it was taken, as kafka-producer-perf-test and kafka-consumer-perf-test do.
 ///
 /// It shows what one client machine gets: the load generator needs processor time too, which a broker on the same machine lacks.
+///
+/// Examples:
+///   ottla bench produce load -n 1000000
+///   ottla bench consume load
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     Produce(produce::Arguments),
     Consume(consume::Arguments),
@@ -24,6 +32,18 @@ impl Command {
             Self::Consume(arguments) => arguments.run(),
         }
     }
+}
+
+/// What both are told.
+#[derive(Args, Debug)]
+struct Target {
+    /// Which topic.
+    topic: String,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
 }
 
 /// What went through in which time.
@@ -43,6 +63,22 @@ impl Volume {
     /// In MiB, as Kafka's tools count.
     fn megabytes_per_second(&self) -> f64 {
         self.bytes as f64 / f64::from(1 << 20) / self.seconds()
+    }
+
+    /// As a line, with what was done with the records.
+    fn line(&self, done: &str) -> String {
+        let (rate, megabytes) = (self.records_per_second(), self.megabytes_per_second());
+        format!("{} records {done}, {rate:.1} records/sec ({megabytes:.2} MB/sec)", self.records)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "records": self.records,
+            "bytes": self.bytes,
+            "seconds": self.seconds(),
+            "records_per_second": self.records_per_second(),
+            "mebibytes_per_second": self.megabytes_per_second(),
+        })
     }
 
     /// Never zero, so that a rate is a number.

@@ -7,10 +7,9 @@ use broker::clock::Clock;
 use clap::Args;
 use serde_json::json;
 
-use super::Volume;
 use super::latencies::{Latencies, Summary};
+use super::{Target, Volume};
 use crate::client::{Client, OutgoingRecord, Producer};
-use crate::commands::Server;
 use crate::commands::produce::{AcksArgument, Compression};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -26,7 +25,8 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// How many records in all.
     #[arg(short = 'n', long, default_value_t = 1_000_000)]
     records: u64,
@@ -47,11 +47,6 @@ pub(crate) struct Arguments {
     /// When a record counts as sent.
     #[arg(long, value_enum, default_value_t = AcksArgument::All)]
     acks: AcksArgument,
-    /// Prints one JSON object.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: Server,
 }
 
 impl Arguments {
@@ -72,7 +67,7 @@ impl Arguments {
         let elapsed = begun.elapsed();
         let (mut records, mut latencies) = (0, Latencies::default());
         for result in results {
-            let (sent, of_connection) = result.with_context(|| format!("cannot write to {}", self.topic))?;
+            let (sent, of_connection) = result.with_context(|| format!("cannot write to {}", self.target.topic))?;
             records += sent;
             latencies.merge(of_connection);
         }
@@ -82,8 +77,8 @@ impl Arguments {
 
     /// One connection's part: how many of its records were taken, and how long each batch took.
     fn send(&self, number: u64, begun: Instant, interrupt: &Interrupt) -> anyhow::Result<(u64, Latencies)> {
-        let mut client: Client = self.server.connect()?;
-        let mut producer = Producer::open(&mut client, &self.topic, self.acks.acks(), self.compression.codec())?;
+        let mut client: Client = self.target.server.connect()?;
+        let mut producer = Producer::open(&mut client, &self.target.topic, self.acks.acks(), self.compression.codec())?;
         let mut latencies = Latencies::default();
         let mut letters = Letters::new(number, self.size);
         let share = share_of(self.records, self.connections, number);
@@ -122,20 +117,17 @@ impl Arguments {
     fn print(&self, volume: Volume, latency: Summary) -> anyhow::Result<()> {
         let mut output = Output::new();
         let Summary { average_ms, max_ms, p50_ms, p95_ms, p99_ms, p999_ms } = latency;
-        let (records, rate, megabytes) = (volume.records, volume.records_per_second(), volume.megabytes_per_second());
-        if self.json {
-            output.json(&json!({
-                "records": records, "seconds": volume.seconds(), "records_per_second": rate,
-                "mebibytes_per_second": megabytes,
-                "latency_ms": {
-                    "average": average_ms, "max": max_ms, "p50": p50_ms, "p95": p95_ms, "p99": p99_ms, "p999": p999_ms,
-                },
-            }))?;
+        if self.target.json {
+            let mut document = volume.json();
+            document["latency_ms"] = json!({
+                "average": average_ms, "max": max_ms, "p50": p50_ms, "p95": p95_ms, "p99": p99_ms, "p999": p999_ms,
+            });
+            output.json(&document)?;
         } else {
             output.line(format_args!(
-                "{records} records sent, {rate:.1} records/sec ({megabytes:.2} MB/sec), {average_ms:.2} ms avg latency, \
-                 {max_ms:.2} ms max latency, {p50_ms:.2} ms 50th, {p95_ms:.2} ms 95th, {p99_ms:.2} ms 99th, \
-                 {p999_ms:.2} ms 99.9th."
+                "{}, {average_ms:.2} ms avg latency, {max_ms:.2} ms max latency, {p50_ms:.2} ms 50th, {p95_ms:.2} ms 95th, \
+                 {p99_ms:.2} ms 99th, {p999_ms:.2} ms 99.9th.",
+                volume.line("sent")
             ))?;
         }
         Ok(output.flush()?)

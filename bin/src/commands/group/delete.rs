@@ -11,6 +11,7 @@ use crate::output::Output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
+    /// Names of groups.
     #[arg(required = true, value_name = "GROUP")]
     groups: Vec<String>,
     /// Only what is committed of this topic, or of some of its partitions. May be given many times.

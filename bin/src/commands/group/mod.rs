@@ -14,7 +14,12 @@ use protocol::error_code::ErrorCode;
 use crate::client::{ClientError, Place};
 
 /// Lists, describes, resets, deletes and watches groups of consumers, and what each has still to read.
+///
+/// Examples:
+///   ottla group describe billing
+///   ottla group watch
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     /// Lists groups.
     ///

@@ -19,6 +19,7 @@ use crate::output::Output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
+    /// The group's name.
     group: String,
     /// A topic, or some of its partitions. May be given many times.
     #[arg(short, long = "topic", value_name = "TOPIC[:PARTITION,…]", value_parser = TopicChoice::parse)]

@@ -13,10 +13,11 @@ use storage::index::{Index, OffsetIndex, TimeIndex};
 use storage::leader_epoch::LeaderEpochs;
 use storage::meta_properties::MetaProperties;
 use storage::producer_state::{self, ProducerStateEntry};
-use storage::{SegmentFile, checkpoint, partition_metadata};
+use storage::{SegmentFile, StoredBatch, checkpoint, partition_metadata};
 
-use super::files::{FileKind, files, is_metadata, partition_folders};
-use super::records::{batch_json, batch_line, optional_long, record_json, record_line};
+use super::decoder::Decoder;
+use super::files::{FileKind, files, partition_folders};
+use super::records::{Detail, batch_json, batch_line, optional_long, record_json, record_line};
 use crate::output::Output;
 
 /// Prints the files of logs: segments, indexes, producer snapshots, checkpoints, the metadata log and its snapshots.
@@ -27,6 +28,7 @@ use crate::output::Output;
 ///   ottla log dump data/orders-0/00000000000000000000.log
 ///   ottla log dump data/orders-0 --records                     # every file of a partition
 ///   ottla log dump data/__cluster_metadata-0 --records         # topics, partitions, configurations as they were written
+///   ottla log dump data/__consumer_offsets-7 --records         # groups, and what they have committed
 ///   ottla log dump data --json | jq -c 'select(.baseOffset)'
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -44,7 +46,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut dump = Dump { output: Output::new(), records: self.records, json: self.json };
+        let records = self.records.then_some(Detail { metadata: true, content: true });
+        let mut dump = Dump { records, json: self.json, ..Dump::new() };
         for path in &self.paths {
             if path.is_dir() {
                 dump.folder(path)?;
@@ -56,13 +59,24 @@ impl Arguments {
     }
 }
 
-struct Dump {
-    output: Output,
-    records: bool,
-    json: bool,
+/// How files are shown, and where.
+pub(crate) struct Dump {
+    pub(crate) output: Output,
+    /// `None`: batches only.
+    pub(crate) records: Option<Detail>,
+    pub(crate) json: bool,
+    /// `None`: by the folder that a file lies in.
+    pub(crate) decoder: Option<Decoder>,
+    /// Of each log, whole batches.
+    pub(crate) max_bytes: u64,
 }
 
 impl Dump {
+    /// Batches only, on standard output.
+    pub(crate) fn new() -> Self {
+        Self { output: Output::new(), records: None, json: false, decoder: None, max_bytes: u64::MAX }
+    }
+
     fn folder(&mut self, folder: &Path) -> anyhow::Result<()> {
         let listing = || format!("cannot list {}", folder.display());
         for path in files(folder).with_context(listing)? {
@@ -88,7 +102,11 @@ impl Dump {
         self.content(kind, path).with_context(|| format!("cannot dump {}", path.display()))
     }
 
-    fn content(&mut self, kind: FileKind, path: &Path) -> anyhow::Result<()> {
+    /// Prints what is in a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what its name says.
+    pub(crate) fn content(&mut self, kind: FileKind, path: &Path) -> anyhow::Result<()> {
         let bytes = || OsFileSystem.read(path);
         match kind {
             FileKind::Log { base_offset } => {
@@ -154,7 +172,6 @@ impl Dump {
 
     fn batches(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut file = SegmentFile::open(&OsFileSystem, path)?;
-        let is_metadata = is_metadata(path);
         while let Some(batch) = file.next_batch()? {
             let batch = match batch {
                 Ok(batch) => batch,
@@ -163,30 +180,37 @@ impl Dump {
                     break;
                 }
             };
-            self.entry(path, || batch_json(&batch), || batch_line(&batch))?;
-            if !self.records {
-                continue;
+            if file.position() > self.max_bytes {
+                return Ok(());
             }
-            match Records::open(&batch.bytes, expansion_limit(batch.bytes.len())) {
-                Err(error) => self.say(|| format!("the records cannot be read: {error}"))?,
-                Ok(records) => {
-                    for record in records {
-                        match record {
-                            Err(error) => self.say(|| format!("a record cannot be read: {error}"))?,
-                            Ok(record) => self.entry(
-                                path,
-                                || record_json(&batch.header, &record, is_metadata),
-                                || record_line(&batch.header, &record, is_metadata),
-                            )?,
-                        }
-                    }
-                }
+            self.entry(path, || batch_json(&batch), || batch_line(&batch))?;
+            if let Some(detail) = self.records {
+                self.records_of(path, &batch, detail)?;
             }
         }
         let left = file.size() - file.position();
-        if left > 0 {
+        if left > 0 && self.max_bytes == u64::MAX {
             let name = path.file_name().unwrap_or_default().display().to_string();
             self.say(|| format!("Found {left} invalid bytes at the end of {name}"))?;
+        }
+        Ok(())
+    }
+
+    fn records_of(&mut self, path: &Path, batch: &StoredBatch, detail: Detail) -> anyhow::Result<()> {
+        let decoder = self.decoder.unwrap_or_else(|| Decoder::of(path));
+        let records = match Records::open(&batch.bytes, expansion_limit(batch.bytes.len())) {
+            Err(error) => return self.say(|| format!("the records cannot be read: {error}")),
+            Ok(records) => records,
+        };
+        for record in records {
+            match record {
+                Err(error) => self.say(|| format!("a record cannot be read: {error}"))?,
+                Ok(record) => self.entry(
+                    path,
+                    || record_json(&batch.header, &record, decoder),
+                    || record_line(&batch.header, &record, detail, decoder),
+                )?,
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use protocol::ids::TopicPartition;
 use storage::checkpoint::{HIGH_WATERMARK_CHECKPOINT, LOG_START_OFFSET_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
 use storage::file_system::{FileSystem, OsFileSystem};
 use storage::leader_epoch::LEADER_EPOCH_CHECKPOINT;
@@ -15,7 +16,7 @@ pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileKind {
+pub(crate) enum FileKind {
     Log {
         base_offset: i64,
     },
@@ -40,7 +41,7 @@ pub(super) enum FileKind {
 
 impl FileKind {
     /// By name; `None` for files that are none of ours.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         match name {
             LEADER_EPOCH_CHECKPOINT => return Some(Self::LeaderEpochs),
@@ -69,6 +70,14 @@ impl FileKind {
 pub(super) fn is_metadata(path: &Path) -> bool {
     let folder = path.parent().and_then(Path::file_name);
     folder.is_some_and(|folder| folder == METADATA_FOLDER) || FileKind::of(path) == Some(FileKind::MetadataSnapshot)
+}
+
+/// The partition whose folder the file lies in.
+pub(super) fn partition_of(path: &Path) -> Option<TopicPartition> {
+    match Folder::parse(path.parent()?.file_name()?.to_str()?)? {
+        Folder::Partition(partition) => Some(partition),
+        _ => None,
+    }
 }
 
 /// The files that we know in a folder, sorted by name.

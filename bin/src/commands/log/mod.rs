@@ -1,5 +1,6 @@
 //! `ottla log`: the files of logs, without a broker: print them, check them, make them whole.
 
+mod decoder;
 mod dump;
 mod files;
 mod partition;
@@ -9,8 +10,18 @@ mod verify;
 
 use clap::Subcommand;
 
+pub(crate) use decoder::Decoder;
+pub(crate) use dump::Dump;
+pub(crate) use files::FileKind;
+pub(crate) use records::Detail;
+
 /// Prints, checks and repairs the files of logs, while no broker runs.
+///
+/// Examples:
+///   ottla log verify data
+///   ottla log dump data/orders-0 --records
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     Dump(dump::Arguments),
     Verify(verify::Arguments),

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use protocol::control_record::{
     KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, VotersRecord,
 };
-use protocol::metadata_record::MetadataRecord;
 use protocol::record_batch::{BatchHeader, Record, TimestampType, check_crc};
 use protocol::schema::{DecodeError, Json, Schema};
 use serde_json::{Value, json};
 use storage::StoredBatch;
 use storage::producer_state::EndTransactionMarker;
 
+use super::decoder::Decoder;
 use crate::commands::json::from_bytes;
 
 /// One line about a batch.
@@ -84,11 +84,40 @@ pub(super) fn batch_json(batch: &StoredBatch) -> Value {
     })
 }
 
-/// One line about a record, with its content.
-pub(super) fn record_line(header: &BatchHeader, record: &Record, is_metadata: bool) -> String {
+/// What is told of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Detail {
+    /// Offset, timestamp, sizes; for control records all that they say.
+    pub(crate) metadata: bool,
+    /// Key and value.
+    pub(crate) content: bool,
+}
+
+/// One line about a record.
+pub(super) fn record_line(header: &BatchHeader, record: &Record, detail: Detail, decoder: Decoder) -> String {
+    let is_control = header.attributes.is_control();
+    let mut line = String::new();
+    if detail.metadata {
+        line = metadata_of(header, record);
+        if is_control {
+            let _ = write!(line, " {}", control(record));
+        }
+    }
+    if detail.content && !is_control {
+        let (key, payload) = decoder.shown(record);
+        for (name, said) in [("key", key), ("payload", payload)] {
+            if let Some(said) = said {
+                let _ = write!(line, "{} {name}: {said}", if line.is_empty() { "|" } else { "" });
+            }
+        }
+    }
+    line
+}
+
+fn metadata_of(header: &BatchHeader, record: &Record) -> String {
     let size = |field: &Option<Bytes>| field.as_ref().and_then(|field| i64::try_from(field.len()).ok()).unwrap_or(-1);
     let keys: Vec<_> = record.headers.iter().map(|header| String::from_utf8_lossy(&header.key)).collect();
-    let mut line = format!(
+    format!(
         "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {} headerKeys: [{}]",
         record.offset,
         timestamp_type(header),
@@ -97,26 +126,11 @@ pub(super) fn record_line(header: &BatchHeader, record: &Record, is_metadata: bo
         size(&record.value),
         sequence(header, record),
         keys.join(",")
-    );
-    if header.attributes.is_control() {
-        let _ = write!(line, " {}", control(record));
-        return line;
-    }
-    if let Some(key) = &record.key {
-        let _ = write!(line, " key: {}", String::from_utf8_lossy(key));
-    }
-    if let Some(value) = &record.value {
-        let payload = match is_metadata {
-            true => metadata(value).unwrap_or_else(|error| error),
-            false => String::from_utf8_lossy(value).into_owned(),
-        };
-        let _ = write!(line, " payload: {payload}");
-    }
-    line
+    )
 }
 
 /// A record as JSON.
-pub(super) fn record_json(header: &BatchHeader, record: &Record, is_metadata: bool) -> Value {
+pub(super) fn record_json(header: &BatchHeader, record: &Record, decoder: Decoder) -> Value {
     let headers: Vec<Value> = record
         .headers
         .iter()
@@ -130,15 +144,8 @@ pub(super) fn record_json(header: &BatchHeader, record: &Record, is_metadata: bo
     });
     if header.attributes.is_control() {
         document["control"] = json!(control(record));
-    } else if is_metadata {
-        document["record"] = match record.value.as_ref().map(metadata) {
-            Some(Ok(shown)) => serde_json::from_str(&shown).unwrap_or(Value::Null),
-            Some(Err(error)) => json!(error),
-            None => Value::Null,
-        };
     } else {
-        document["key"] = from_bytes(record.key.as_deref());
-        document["value"] = from_bytes(record.value.as_deref());
+        decoder.fill(record, &mut document);
     }
     document
 }
@@ -175,12 +182,4 @@ fn control(record: &Record) -> String {
 fn shown<M: Schema + Json>(name: &str, mut value: Bytes) -> Result<String, DecodeError> {
     let version = value.first_chunk().map_or(0, |version| i16::from_be_bytes(*version));
     Ok(format!("{name} {}", M::decode(version, &mut value)?.to_json(version)))
-}
-
-/// A metadata record as JSON; what is none says why.
-fn metadata(value: &Bytes) -> Result<String, String> {
-    match MetadataRecord::decode_versioned(value.clone()) {
-        Ok((record, version)) => Ok(record.to_json(version)),
-        Err(error) => Err(format!("malformed: {error}")),
-    }
 }

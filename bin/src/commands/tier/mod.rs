@@ -15,7 +15,12 @@ mod verify;
 use clap::Subcommand;
 
 /// Shows what lies in remote storage, what was copied there and deleted, and checks it.
+///
+/// Examples:
+///   ottla tier ls orders
+///   ottla tier events --follow
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Command {
     /// Lists the remote segments of tiered topics.
     ///

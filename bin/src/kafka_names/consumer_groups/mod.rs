@@ -10,7 +10,7 @@ use broker::group::consumer::check_regex;
 use protocol::error_code::ErrorCode;
 
 use super::options::{Options, Parsed};
-use super::{Failure, KAFKA_VERSION};
+use super::{Failure, begin, only_action};
 use crate::client::{CONSUMER, Client, ClientError, Place, Refusal};
 use crate::commands::TopicChoice;
 use crate::output::Output;
@@ -69,13 +69,7 @@ const USAGE: &str = "kafka-consumer-groups --bootstrap-server HOST:PORT with exa
 and [--command-config FILE] [--timeout MS] [--help] [--version]";
 
 pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let parsed = OPTIONS.parse(arguments).map_err(|error| Failure::error(error.to_string()))?;
-    if parsed.has("help") {
-        return Err(Failure::usage(USAGE.to_owned(), true));
-    }
-    if parsed.has("version") {
-        return super::print(KAFKA_VERSION);
-    }
+    let parsed = begin(&OPTIONS, arguments, USAGE)?;
     let action = check(&parsed)?;
     if action == VALIDATE_REGEX {
         return super::print(&verdict(parsed.value(VALIDATE_REGEX).unwrap_or_default()));
@@ -97,11 +91,11 @@ pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
 
 /// The one action, if the options go together (`ConsumerGroupCommandOptions.checkArgs`).
 fn check(parsed: &Parsed) -> Result<&'static str, Failure> {
-    let actions: Vec<&'static str> = ACTIONS.into_iter().filter(|action| parsed.has(action)).collect();
-    let [action] = actions[..] else {
+    let several = || {
         let all = ACTIONS.map(|action| format!("--{action}")).join(", ");
-        return Err(wrong(&format!("Command must include exactly one action: {all}")));
+        wrong(&format!("Command must include exactly one action: {all}"))
     };
+    let action = only_action(parsed, &ACTIONS).ok_or_else(several)?;
     if action != VALIDATE_REGEX && !parsed.has("bootstrap-server") {
         return Err(wrong("Missing required argument \"[bootstrap-server]\""));
     }
