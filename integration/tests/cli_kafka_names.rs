@@ -9,7 +9,12 @@ use integration::broker::{Broker, Setup};
 use integration::process::{self, Finished};
 use integration::wire::{Member, join_request, text};
 use integration::{kafka, records, wait, workspace};
+use protocol::ids::Uuid;
 use protocol::record_batch::{BatchBuilder, Codec};
+use protocol::remote_log_record::{
+    RemoteLogRecord, RemoteLogSegmentIdEntry, RemoteLogSegmentMetadataRecord, RemoteLogSegmentMetadataUpdateRecord,
+    RemoteLogSegmentState, RemotePartitionDeleteMetadataRecord, SegmentLeaderEpochEntry, TopicIdPartitionEntry,
+};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -263,12 +268,50 @@ fn kafka_dump_log_prints_of_kafkas_files_what_kafkas_own_prints() {
     compare(&scripts, "dump-log", &["--files", "/no/such/file.txt,/etc/ld.so.conf"], as_it_is);
     compare(&scripts, "dump-log", &["--print-data-log"], as_it_is);
     compare(&scripts, "dump-log", &[], as_it_is);
-    for option in ["--transaction-log-decoder", "--remote-log-metadata-decoder", "--value-decoder-class=my.Decoder"] {
+    for option in ["--transaction-log-decoder", "--share-group-state-decoder", "--value-decoder-class=my.Decoder"] {
         let refused = scripts.run("kafka-dump-log", &["--files", &logs, option]);
         assert_eq!((refused.status.code(), refused.stdout.as_str()), (Some(1), ""), "{option}");
         let word = option.trim_start_matches("--value-decoder-class=");
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
+}
+
+/// One of every kind, with and without what may be absent.
+fn remote_log_records() -> [(&'static str, RemoteLogRecord); 3] {
+    let of = TopicIdPartitionEntry { name: text("orders"), id: Uuid::from_u128(7), partition: 3 };
+    let id = RemoteLogSegmentIdEntry { topic_id_partition: of.clone(), id: Uuid::from_u128(9) };
+    let epoch = |leader_epoch, offset| SegmentLeaderEpochEntry { leader_epoch, offset };
+    let copied = RemoteLogSegmentMetadataRecord {
+        remote_log_segment_id: id.clone(),
+        start_offset: 10,
+        end_offset: 20,
+        broker_id: 1,
+        max_timestamp_ms: 1_700_000_000_000,
+        event_timestamp_ms: 1_700_000_000_001,
+        segment_leader_epochs: vec![epoch(0, 10), epoch(4, 15)],
+        segment_size_in_bytes: 1000,
+        custom_metadata: Some(b"abc".as_slice().into()),
+        remote_log_segment_state: RemoteLogSegmentState::CopySegmentStarted.id(),
+        txn_index_empty: true,
+    };
+    let deleted = RemoteLogSegmentMetadataUpdateRecord {
+        remote_log_segment_id: id,
+        broker_id: 2,
+        event_timestamp_ms: 5,
+        custom_metadata: None,
+        remote_log_segment_state: RemoteLogSegmentState::DeleteSegmentFinished.id(),
+    };
+    let gone = RemotePartitionDeleteMetadataRecord {
+        topic_id_partition: of,
+        broker_id: 1,
+        event_timestamp_ms: 6,
+        remote_partition_delete_state: 1,
+    };
+    [
+        ("copied", RemoteLogRecord::Segment(copied)),
+        ("deleted", RemoteLogRecord::SegmentUpdate(deleted)),
+        ("gone", RemoteLogRecord::PartitionDelete(gone)),
+    ]
 }
 
 #[test]
@@ -279,6 +322,7 @@ fn kafka_dump_log_prints_of_our_files_what_kafkas_own_prints() {
     let bootstrap = broker.bootstrap();
     let mut connection = broker.connect();
     connection.create_topic("t", 1, &[("index.interval.bytes", "100"), ("internal.segment.bytes", "4000")]);
+    connection.create_topic("remote", 1, &[]);
     for number in 0..20 {
         let mut batch = BatchBuilder::new(0, Codec::None);
         // Neither key nor headers, then both.
@@ -302,6 +346,13 @@ fn kafka_dump_log_prints_of_our_files_what_kafkas_own_prints() {
     assert_eq!(checked.stderr, "", "the indexes are true");
     let offsets = files(&broker.data().join("__consumer_offsets-0"), &[".log"]);
     compare(&scripts, "dump-log", &["--files", &offsets, "--offsets-decoder"], without_ends);
+    for (name, record) in remote_log_records() {
+        let mut batch = BatchBuilder::new(0, Codec::None);
+        batch.append(wait::now_ms(), None, Some(&record.encode().expect("it has a form")), &[]);
+        assert_eq!(connection.produce("remote", 0, batch.build()).error_code, 0, "{name}");
+    }
+    let remote = files(&broker.data().join("remote-0"), &[".log"]);
+    compare(&scripts, "dump-log", &["--files", &remote, "--remote-log-metadata-decoder"], without_ends);
     let metadata = files(&broker.data().join("__cluster_metadata-0"), &[".log"]);
     compare(&scripts, "dump-log", &["--files", &metadata, "--cluster-metadata-decoder"], without_ends);
 }

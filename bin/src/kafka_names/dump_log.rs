@@ -20,9 +20,9 @@ const OPTIONS: Options = Options {
         "verify-index-only",
         CLUSTER_METADATA,
         OFFSETS,
+        REMOTE_LOG,
         UNSUPPORTED[0],
         UNSUPPORTED[1],
-        UNSUPPORTED[2],
         "help",
         "version",
     ],
@@ -32,13 +32,15 @@ const OPTIONS: Options = Options {
 
 const CLUSTER_METADATA: &str = "cluster-metadata-decoder";
 const OFFSETS: &str = "offsets-decoder";
-const UNSUPPORTED: [&str; 3] = ["transaction-log-decoder", "share-group-state-decoder", "remote-log-metadata-decoder"];
+const REMOTE_LOG: &str = "remote-log-metadata-decoder";
+const UNSUPPORTED: [&str; 2] = ["transaction-log-decoder", "share-group-state-decoder"];
 const CLASSES: [&str; 2] = ["value-decoder-class", "key-decoder-class"];
 /// The decoder of text, which is the default, by either of its names.
 const TEXT_DECODERS: [&str; 2] = ["org.apache.kafka.tools.api.StringDecoder", "kafka.serializer.StringDecoder"];
 const USAGE: &str = "This tool helps to parse a log file and dump its contents to the console, useful for debugging a seemingly corrupt log segment.
 kafka-dump-log --files FILE,FILE,…
-  [--print-data-log | --deep-iteration] [--skip-record-metadata] [--offsets-decoder | --cluster-metadata-decoder] [--max-bytes N]
+  [--print-data-log | --deep-iteration] [--skip-record-metadata] [--max-bytes N]
+  [--offsets-decoder | --cluster-metadata-decoder | --remote-log-metadata-decoder]
   [--index-sanity-check | --verify-index-only]
   [--help] [--version]";
 
@@ -204,6 +206,8 @@ fn decoder(parsed: &Parsed) -> Result<Decoder, Failure> {
         Decoder::Offsets
     } else if parsed.has(CLUSTER_METADATA) {
         Decoder::Metadata
+    } else if parsed.has(REMOTE_LOG) {
+        Decoder::RemoteLog
     } else {
         Decoder::Text
     })

@@ -11,9 +11,11 @@ use protocol::schema::{DecodeError, Json, Schema};
 use serde_json::{Value, json};
 
 use super::files::{is_metadata, partition_of};
+use super::remote_log;
 use crate::commands::json::{base64, from_bytes};
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
+const REMOTE_LOG_TOPIC: &str = "__remote_log_metadata";
 const CONSUMER: &str = "consumer";
 
 /// What keys and values are taken for.
@@ -24,6 +26,8 @@ pub(crate) enum Decoder {
     Metadata,
     /// `__consumer_offsets`.
     Offsets,
+    /// `__remote_log_metadata`.
+    RemoteLog,
 }
 
 impl Decoder {
@@ -34,6 +38,7 @@ impl Decoder {
         }
         match partition_of(path) {
             Some(partition) if &*partition.topic == OFFSETS_TOPIC => Self::Offsets,
+            Some(partition) if &*partition.topic == REMOTE_LOG_TOPIC => Self::RemoteLog,
             _ => Self::Text,
         }
     }
@@ -47,6 +52,11 @@ impl Decoder {
             Self::Metadata => {
                 let shown = record.value.clone().map(metadata);
                 let skipped = |error: String| format!("Error at {offset}, skipping. {error}");
+                (None, shown.map(|shown| shown.unwrap_or_else(skipped)))
+            }
+            Self::RemoteLog => {
+                let shown = record.value.clone().map(remote_log::shown);
+                let skipped = |error: String| format!("Error at offset {offset}, skipping. {error}");
                 (None, shown.map(|shown| shown.unwrap_or_else(skipped)))
             }
             Self::Offsets => match offsets(record) {
@@ -69,6 +79,10 @@ impl Decoder {
                     Some(Err(error)) => json!(error),
                     None => Value::Null,
                 };
+            }
+            Self::RemoteLog => {
+                let shown = record.value.clone().map(remote_log::shown);
+                document["record"] = shown.map_or(Value::Null, |shown| json!(shown.unwrap_or_else(|error| error)));
             }
             Self::Text | Self::Offsets => {
                 let read = if self == Self::Offsets { offsets(record).ok() } else { None };

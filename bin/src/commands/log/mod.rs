@@ -5,6 +5,7 @@ mod dump;
 mod files;
 mod partition;
 mod records;
+mod remote_log;
 mod repair;
 mod verify;
 
