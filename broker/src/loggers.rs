@@ -10,11 +10,12 @@ pub const ROOT: &str = "root";
 
 /// All others, in order: the parts of the program that say anything, and libraries that do. With dots, since `kafka-configs` takes no
 /// colons.
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "broker",
     "broker.group",
     "broker.handlers",
     "broker.monitoring",
+    "broker.remote_description",
     "broker.remote_log_manager",
     "broker.remote_log_metadata",
     "broker.replica",
