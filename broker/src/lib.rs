@@ -14,7 +14,8 @@
 //! - [`config`]: every key, one row each; files; what topics inherit from the broker.
 //! - [`loggers`]: how detailed the log is, as requests tell and change it.
 //! - [`metrics`]: what is counted, and what a scrape shows; [`monitoring`]: metrics and health over HTTP.
-//! - `remote_log_manager`, [`remote_storage`], `remote_log_metadata`: what moves to the cold tier, where that is, and who is told of it.
+//! - `remote_log_manager`, [`remote_storage`], `remote_log_metadata`: what moves to the cold tier, where that is, and who is told of it;
+//!   `remote_description`, [`restore`]: what the cold tier is told of topics and groups, and how a cluster comes back from it.
 //! - `start`, `tasks`, `replica_moves`: the order in which a broker comes up, and what runs beside connections.
 //!
 //! # Invariants
@@ -38,11 +39,13 @@ pub mod metrics;
 pub mod monitoring;
 pub mod producer_ids;
 pub mod quota;
+mod remote_description;
 mod remote_log_manager;
 mod remote_log_metadata;
 pub mod remote_storage;
 pub mod replica;
 mod replica_moves;
+pub mod restore;
 pub mod server;
 pub mod services;
 pub mod start;

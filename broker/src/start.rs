@@ -105,7 +105,7 @@ pub fn open_directories(settings: &BrokerConfig) -> Result<Directories, LogDirEr
 }
 
 /// An id that does not begin with a dash, which tools would take for an option (`Uuid.randomUuid`).
-fn random_uuid() -> Uuid {
+pub(crate) fn random_uuid() -> Uuid {
     loop {
         let id = Uuid::new_v4();
         if !format_uuid(id).starts_with('-') {

@@ -15,7 +15,7 @@ use crate::config::CleanerSettings;
 use crate::remote_log_metadata::RemoteLogEvents;
 use crate::replica::LogCleaner;
 use crate::services::Services;
-use crate::{remote_log_manager, remote_log_metadata};
+use crate::{remote_description, remote_log_manager, remote_log_metadata};
 
 /// How often the controller looks for brokers that fell silent.
 const SESSION_CHECK: Duration = Duration::from_secs(1);
@@ -206,6 +206,8 @@ pub fn remote_log(tasks: &mut Tasks, services: &Arc<Services>) {
     let Some(tier) = services.replicas.tier() else { return };
     let events = Arc::<RemoteLogEvents>::default();
     let (mover_stop, writer_stop) = (tasks.stop_signal(), tasks.stop_signal());
+    let describe = remote_description::run(Arc::clone(services), Arc::clone(tier), tasks.stop_signal());
+    tasks.spawn("remote-description", describe);
     let mover = remote_log_manager::run(Arc::clone(services), Arc::clone(tier), Arc::clone(&events), mover_stop);
     tasks.spawn("remote-log", mover);
     tasks.spawn("remote-log-metadata", remote_log_metadata::run(Arc::clone(services), events, writer_stop));

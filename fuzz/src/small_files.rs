@@ -8,7 +8,9 @@ use storage::index::txn_index::{AbortedTxn, ENTRY_SIZE};
 use storage::index::{ActiveIndex, Index, OffsetIndex, TimeIndex, count, encode_all, entry, last_where, rising};
 use storage::leader_epoch::LeaderEpochs;
 use storage::meta_properties::MetaProperties;
-use storage::remote_log::{Manifest, Part, PartSegments, RemoteSegment};
+use storage::remote_log::{
+    Description, GroupOffsets, Manifest, Part, PartSegments, RemoteSegment, StoredConfig, StoredOffset, TopicManifest,
+};
 use storage::{partition_metadata, producer_state};
 
 use crate::Target;
@@ -31,6 +33,8 @@ pub(crate) fn targets() -> Vec<Target> {
         Target::new("leader-epochs", vec![kafka("orders-0/leader-epoch-checkpoint")], leader_epochs),
         Target::new("partition-metadata", vec![kafka("orders-0/partition.metadata")], partition),
         Target::new("remote-manifest", vec![sealed_manifest()], remote_manifest),
+        Target::new("remote-topic", vec![sealed(&topic_manifest())], description::<TopicManifest>),
+        Target::new("remote-offsets", vec![sealed(&group_offsets())], description::<GroupOffsets>),
         Target::new("remote-log-record", golden_lines("protocol", "remote_log.txt"), remote_log_record),
         Target::new("meta-properties", vec![kafka("meta.properties")], meta_properties),
     ]
@@ -109,11 +113,36 @@ fn sealed_manifest() -> Vec<u8> {
 }
 
 /// With the checksum that the bytes would need.
-fn remote_manifest(input: &[u8]) {
+fn with_checksum(input: &[u8]) -> Vec<u8> {
     let mut bytes = input.to_vec();
     if let Some((head, rest)) = bytes.split_at_mut_checked(10) {
         head[6..].copy_from_slice(&crc32c::crc32c(rest).to_be_bytes());
     }
+    bytes
+}
+
+fn topic_manifest() -> TopicManifest {
+    let configs = vec![StoredConfig { key: "k".into(), value: "v".into() }];
+    TopicManifest { name: "t".into(), partitions: 3, configs, ..TopicManifest::default() }
+}
+
+fn group_offsets() -> GroupOffsets {
+    let offset = StoredOffset { group: "g".into(), offset: 5, metadata: "m".into(), ..StoredOffset::default() };
+    GroupOffsets { offsets: vec![offset], ..GroupOffsets::default() }
+}
+
+fn sealed(description: &impl Description) -> Vec<u8> {
+    description.encode().expect("our own description").to_vec()
+}
+
+fn description<D: Description + std::fmt::Debug>(input: &[u8]) {
+    let Ok(description) = D::decode(with_checksum(input).into()) else { return };
+    let again = D::decode(description.encode().expect("it was read"));
+    assert_eq!(again, Ok(description));
+}
+
+fn remote_manifest(input: &[u8]) {
+    let bytes = with_checksum(input);
     let _ = PartSegments::decode(bytes.clone().into());
     let Ok(manifest) = Manifest::decode(bytes.into()) else { return };
     assert!(manifest.segments.is_sorted_by_key(|segment| segment.base_offset));

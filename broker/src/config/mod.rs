@@ -43,6 +43,7 @@ pub use remote::{RemoteConfig, RemoteSettings};
 pub use remote_log_metadata::RemoteLogMetadataConfig;
 pub use sources::Sources;
 pub use store_location::{Cloud, StoreLocation, StoreOptions};
+pub use tier::tiered_topic;
 pub use value::{ConfigError, HIDDEN, Value};
 pub use values::EffectiveValue;
 

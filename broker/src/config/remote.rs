@@ -90,6 +90,8 @@ pub struct RemoteSettings {
     pub disk_cache_bytes: u64,
     /// So many bytes of indexes stay on disk.
     pub index_cache_bytes: u64,
+    /// How often the store is told what topics are and where groups are in them.
+    pub describe_interval: Duration,
     /// For one Fetch.
     pub fetch_max_wait: Duration,
     /// For one ListOffsets.
@@ -124,6 +126,7 @@ impl BrokerConfig {
                 .and_then(|remote| remote.disk_cache_bytes)
                 .unwrap_or(keys.number("ottla.remote.cache.bytes").cast_unsigned()),
             index_cache_bytes: keys.number("remote.log.index.file.cache.total.size.bytes").cast_unsigned(),
+            describe_interval: time("ottla.remote.description.interval.ms"),
             orphan_grace: time("ottla.remote.orphan.grace.ms"),
             fetch_max_wait: time("remote.fetch.max.wait.ms"),
             list_offsets_timeout: time("remote.list.offsets.request.timeout.ms"),

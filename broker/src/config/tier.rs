@@ -14,6 +14,11 @@ type Keys = BTreeMap<Arc<str>, Arc<str>>;
 
 const ENABLE: &str = "remote.storage.enable";
 
+/// The keys of a tiered topic of which nothing else is known.
+pub fn tiered_topic() -> Vec<(Arc<str>, Arc<str>)> {
+    vec![(ENABLE.into(), "true".into())]
+}
+
 /// Checks the keys that a topic is to have in place of those that it had `before`.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ impl Tier {
             reader,
             deleted: Mutex::default(),
             traffic: RemoteTraffic::default(),
-            trouble: Mutex::default(),
+            trouble: Mutex::new(Some("the remote storage was not tried yet".to_owned())),
         }
     }
 

@@ -58,6 +58,15 @@ pub async fn clusters(store: &RemoteStore) -> Result<Vec<String>, RemoteError> {
     Ok(names)
 }
 
+/// The ids of all topics that have a folder in that of the cluster.
+///
+/// # Errors
+/// The store's.
+pub async fn stored_topics(store: &RemoteStore, cluster_id: &str) -> Result<Vec<Uuid>, RemoteError> {
+    let folders = store.folders(&Path::from(cluster_id)).await?;
+    Ok(folders.iter().filter_map(|folder| topic_of(folder)).map(|(_, id)| id).collect())
+}
+
 impl Inventory {
     /// Lists everything of the cluster with that id.
     ///
@@ -145,6 +154,11 @@ impl Contents {
     pub fn version(&self) -> Option<ManifestVersion> {
         let version = self.newest.manifest.version();
         (self.newest.versions.last() == Some(&version)).then_some(version)
+    }
+
+    /// The newest manifest that is there, whole or not.
+    pub fn newest_version(&self) -> Option<ManifestVersion> {
+        self.newest.versions.last().copied()
     }
 
     /// Whether the newest manifest is not whole.

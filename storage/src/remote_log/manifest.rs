@@ -1,21 +1,15 @@
 //! The list of a partition's remote segments, as bytes.
-//!
-//! ```text
-//! "OTLM" | version i16 | crc32c u32 of all that follows | the message
-//! ```
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::ids::Uuid;
 use protocol::message;
-use protocol::schema::{DecodeError, EncodeError, Schema};
+use protocol::schema::EncodeError;
 
 use super::ManifestVersion;
+use super::envelope::{Magic, ManifestError, open, seal};
 use crate::leader_epoch::EpochEntry;
 
-const MAGIC: &[u8; 4] = b"OTLM";
-const VERSION: i16 = 0;
-/// Magic, version and checksum.
-const ENVELOPE: usize = 10;
+const MAGIC: Magic = *b"OTLM";
 
 message! {
     /// What is remote of one partition.
@@ -93,26 +87,6 @@ message! {
     }
 }
 
-/// Why bytes are no manifest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// Too short, or something else altogether.
-    #[error("not a manifest")]
-    Magic,
-    /// Written by a later version of this program.
-    #[error("manifest version {0} is not known")]
-    Version(i16),
-    /// Not the bytes that were written.
-    #[error("checksum {computed:08x} of a manifest that should have {stored:08x}")]
-    Checksum { stored: u32, computed: u32 },
-    /// Not the fields that it should have.
-    #[error(transparent)]
-    Fields(#[from] DecodeError),
-    /// Segments overlap backwards, end before they begin, or have sizes below zero.
-    #[error("the segments of the manifest contradict each other")]
-    Contradiction,
-}
-
 impl Manifest {
     /// Which manifest it is.
     pub fn version(&self) -> ManifestVersion {
@@ -124,7 +98,7 @@ impl Manifest {
     /// # Errors
     /// More segments than a length can say.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        seal(self)
+        seal(MAGIC, self)
     }
 
     /// The manifest in an object.
@@ -132,7 +106,7 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] for anything that was not written by [`Manifest::encode`], and for segments out of order.
     pub fn decode(bytes: Bytes) -> Result<Self, ManifestError> {
-        let manifest: Self = open(bytes)?;
+        let manifest: Self = open(MAGIC, bytes)?;
         let parts = manifest.parts.iter().map(|part| (part.base_offset, part.end_offset));
         let is_sound = manifest.leader_epoch >= 0
             && manifest.sequence >= 0
@@ -150,7 +124,7 @@ impl PartSegments {
     /// # Errors
     /// More segments than a length can say.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        seal(self)
+        seal(MAGIC, self)
     }
 
     /// The segments in an object.
@@ -158,7 +132,7 @@ impl PartSegments {
     /// # Errors
     /// As [`Manifest::decode`].
     pub fn decode(bytes: Bytes) -> Result<Self, ManifestError> {
-        let part: Self = open(bytes)?;
+        let part: Self = open(MAGIC, bytes)?;
         let is_sound = in_order(ranges(&part.segments)) && part.segments.iter().all(RemoteSegment::is_sound);
         if is_sound { Ok(part) } else { Err(ManifestError::Contradiction) }
     }
@@ -217,38 +191,12 @@ fn in_order(ranges: impl Iterator<Item = (i64, i64)> + Clone) -> bool {
     ranges.clone().all(|(base, end)| base >= 0 && base < end) && ranges.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
 }
 
-fn seal(message: &impl Schema) -> Result<Bytes, EncodeError> {
-    let mut out = BytesMut::with_capacity(ENVELOPE + message.encoded_size(VERSION)?);
-    out.put_slice(MAGIC);
-    out.put_i16(VERSION);
-    out.put_u32(0);
-    message.encode(VERSION, &mut out)?;
-    let crc = crc32c::crc32c(&out[ENVELOPE..]);
-    out[6..ENVELOPE].copy_from_slice(&crc.to_be_bytes());
-    Ok(out.freeze())
-}
-
-fn open<M: Schema>(mut bytes: Bytes) -> Result<M, ManifestError> {
-    if bytes.len() < ENVELOPE || !bytes.starts_with(MAGIC) {
-        return Err(ManifestError::Magic);
-    }
-    bytes.advance(MAGIC.len());
-    let (version, stored) = (bytes.get_i16(), bytes.get_u32());
-    if version != VERSION {
-        return Err(ManifestError::Version(version));
-    }
-    let computed = crc32c::crc32c(&bytes);
-    if computed != stored {
-        return Err(ManifestError::Checksum { stored, computed });
-    }
-    Ok(M::decode(version, &mut bytes)?)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::remote_log::envelope::ENVELOPE;
 
     fn manifest() -> Manifest {
         let segment = |base_offset, epoch| RemoteSegment {

@@ -6,6 +6,9 @@
 //! ├── 00000000000000000042-<segment id>.indexes   its indexes, producer snapshot and leader epochs, joined
 //! ├── part-<id>                                   segments that a manifest of many leaves to another object
 //! └── manifest/0000000003-00000000000000000017    all of it that exists, as leader epoch 3 has it for the 17th time
+//! <cluster id>/<topic>-<topic id>/
+//! ├── topic/0000000003-00000000000000000002       what the topic is
+//! └── offsets/<partition>/…                       of __consumer_offsets: what groups have committed in tiered topics
 //! ```
 //!
 //! # Invariants
@@ -20,7 +23,9 @@
 //! The wall clock, and the choice of the store: the broker makes one from its settings.
 
 mod cache;
+mod description;
 mod disk_cache;
+mod envelope;
 mod error;
 mod inventory;
 mod keys;
@@ -32,6 +37,7 @@ mod policy;
 mod probe;
 mod rate;
 mod reader;
+mod rebuild;
 mod remote_partition;
 mod segment_object;
 mod store;
@@ -40,20 +46,25 @@ mod sweep;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod topic_manifest;
 
 pub use cache::CacheLimits;
+pub use description::{Describer, Description, newest_description};
 pub use disk_cache::DiskCache;
+pub use envelope::ManifestError;
 pub use error::RemoteError;
-pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters};
+pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters, stored_topics};
 pub use keys::{ManifestVersion, PartitionKeys};
-pub use manifest::{Manifest, ManifestError, Part, PartSegments, RemoteSegment, SegmentEpoch};
+pub use manifest::{Manifest, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};
 pub use policy::{CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;
 pub use reader::RemoteReader;
+pub use rebuild::begin_behind;
 pub(crate) use remote_partition::COPY;
 pub use remote_partition::{RemotePartition, RemoteView};
 pub use store::{RemoteStore, StoreLimits};
+pub use topic_manifest::{GroupOffsets, StoredConfig, StoredOffset, TopicManifest};
 
 pub use object_store;

@@ -78,6 +78,10 @@ fn read_store(arguments: &StoreArguments, topic: Option<&str>, facts: &mut BTree
     for topic in store.topics(topic)? {
         for partition in &topic.partitions {
             let contents = store.block_on(partition.contents(&store.remote))?;
+            if contents.newest_version().is_none() {
+                // Of it nothing is remote yet.
+                continue;
+            }
             let view = &contents.view;
             let known = Facts {
                 log_start: view.start_offset(),

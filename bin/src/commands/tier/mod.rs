@@ -8,6 +8,7 @@ mod facts;
 mod gc;
 mod ls;
 mod map;
+mod restore;
 mod status;
 mod store;
 mod verify;
@@ -74,6 +75,19 @@ pub(crate) enum Command {
     ///   ottla tier gc --config server.properties --deleted-topics -b localhost:9092 --delete
     #[command(verbatim_doc_comment)]
     Gc(gc::Arguments),
+    /// Rebuilds a cluster, or some of its topics, from the store alone, on a node whose disks are empty.
+    ///
+    /// Topics come back with their ids, configurations and remote records, their local logs go on where the remote part ends, and groups go
+    /// on where they had committed. No broker may run on the node; start it afterwards with the same configuration. Records that had not been
+    /// copied are lost: groups that had read some of them go on behind the last that is there. A node that has a topic of the same name is
+    /// refused. The old node must not come back: the store would not listen to it any more.
+    ///
+    /// Examples:
+    ///   ottla tier restore server.properties --dry-run
+    ///   ottla tier restore server.properties
+    ///   ottla tier restore server.properties --topic orders --topic users
+    #[command(verbatim_doc_comment)]
+    Restore(restore::Arguments),
 }
 
 impl Command {
@@ -85,6 +99,7 @@ impl Command {
             Self::Map(arguments) => arguments.run(),
             Self::Verify(arguments) => arguments.run(),
             Self::Gc(arguments) => arguments.run(),
+            Self::Restore(arguments) => arguments.run(),
         }
     }
 }

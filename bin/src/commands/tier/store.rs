@@ -60,16 +60,7 @@ impl StoreArguments {
     /// None is named or reached; it holds no cluster, or several and none was chosen.
     pub(super) fn open(&self) -> anyhow::Result<Store> {
         let (config, configured_id) = self.configured()?;
-        let name = config.to_string();
-        let opened = remote_storage::open(&config).with_context(|| format!("cannot use the store at {name}"))?;
-        let remote = Arc::new(RemoteStore::new(name, opened, StoreLimits::default()));
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let chosen = self.cluster_id.clone().or(configured_id);
-        let cluster_id = match chosen {
-            Some(cluster_id) => cluster_id,
-            None => only_cluster(&remote, runtime.block_on(clusters(&remote))?)?,
-        };
-        Ok(Store { runtime, remote, cluster_id })
+        Store::open(&config, self.cluster_id.clone().or(configured_id))
     }
 }
 
@@ -89,6 +80,22 @@ fn only_cluster(remote: &RemoteStore, mut found: Vec<String>) -> anyhow::Result<
 }
 
 impl Store {
+    /// Opens the store, and finds the cluster in it unless one is chosen.
+    ///
+    /// # Errors
+    /// It is not reached; it holds no cluster, or several.
+    pub(super) fn open(config: &RemoteConfig, chosen: Option<String>) -> anyhow::Result<Self> {
+        let name = config.to_string();
+        let opened = remote_storage::open(config).with_context(|| format!("cannot use the store at {name}"))?;
+        let remote = Arc::new(RemoteStore::new(name, opened, StoreLimits::default()));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let cluster_id = match chosen {
+            Some(cluster_id) => cluster_id,
+            None => only_cluster(&remote, runtime.block_on(clusters(&remote))?)?,
+        };
+        Ok(Self { runtime, remote, cluster_id })
+    }
+
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }

@@ -1,0 +1,202 @@
+//! Tells the store what the tiered topics are and what groups have committed in them, so that a cluster can be rebuilt from there
+//! alone: [`crate::restore`]. Nothing waits for it; what a store does not take now is told in the next round.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use protocol::ids::Uuid;
+use raft::image::{ConfigResource, Image, TopicImage};
+use storage::remote_log::object_store::path::Path;
+use storage::remote_log::{
+    Describer, Description, GroupOffsets, RemoteError, RemoteStore, StoredConfig, StoredOffset, TopicManifest,
+    newest_description, stored_topics,
+};
+use tokio::sync::watch;
+
+use crate::group::{OFFSETS_TOPIC, OffsetSnapshot};
+use crate::replica::Tier;
+use crate::services::Services;
+use crate::tasks::stopped;
+
+/// Offsets in one object; the last committed, if there are more.
+const MOST_OFFSETS: usize = 100_000;
+
+/// Tells until the stop.
+pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watch::Receiver<bool>) {
+    let mut teller = Teller { services, tier, topics: HashMap::new(), offsets: HashMap::new() };
+    loop {
+        let image = teller.services.metadata.image();
+        let pause = teller.services.settings.remote_settings(image.configs()).describe_interval;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stopped(&mut stop) => return,
+        }
+        if teller.tier.trouble().is_some() {
+            continue;
+        }
+        tokio::select! {
+            () = teller.round() => {}
+            () = stopped(&mut stop) => return,
+        }
+    }
+}
+
+struct Teller {
+    services: Arc<Services>,
+    tier: Arc<Tier>,
+    topics: HashMap<Uuid, Folder<TopicManifest>>,
+    /// By the id of `__consumer_offsets` and its partition.
+    offsets: HashMap<(Uuid, i32), OffsetsFolder>,
+}
+
+/// What is told in one folder of the store.
+struct Folder<D> {
+    path: Path,
+    describer: Describer<D>,
+    /// The last failure, which is logged once.
+    failure: String,
+}
+
+/// What is told of one partition of `__consumer_offsets`.
+struct OffsetsFolder {
+    folder: Folder<GroupOffsets>,
+    /// In topics that were not known here when it was first looked at, but are in the store: they may be restored later.
+    carried: Vec<StoredOffset>,
+}
+
+impl<D: Description> Folder<D> {
+    fn new(path: Path) -> Self {
+        Self { describer: Describer::new(path.clone()), path, failure: String::new() }
+    }
+
+    /// Tells it, unless it is told already. False: the store is away, and would not take anything else either.
+    async fn tell(&mut self, store: &RemoteStore, leader_epoch: i32, description: &D) -> bool {
+        let failure = match self.describer.tell(store, leader_epoch, description).await {
+            Ok(_) => String::new(),
+            Err(error) => {
+                let (is_away, text) = (!matches!(error, RemoteError::Fenced { .. }), error.to_string());
+                if self.failure != text {
+                    tracing::warn!(folder = %self.path, error = text, "the store does not describe itself as it should");
+                }
+                self.failure = text;
+                return !is_away;
+            }
+        };
+        self.failure = failure;
+        true
+    }
+}
+
+impl Teller {
+    async fn round(&mut self) {
+        let image = self.services.metadata.image();
+        let described = self.described(&image);
+        if self.forget(&image).await && self.tell_topics(&described).await {
+            self.tell_offsets(&image, &described).await;
+        }
+    }
+
+    /// The tiered topics whose first partition is led here.
+    fn described(&self, image: &Image) -> Vec<(i32, TopicManifest)> {
+        let table = self.services.replicas.table();
+        let describe = |topic: &Arc<TopicImage>| {
+            let replicas = table.by_id(topic.id())?;
+            let first = replicas.partition(0).filter(|partition| partition.moves_segments())?;
+            Some((first.leader_epoch(), manifest(image, topic)))
+        };
+        image.topics().iter().filter_map(describe).collect()
+    }
+
+    /// Takes back what was told of topics that are not tiered any more, and of those that are gone, should it have been told while
+    /// their objects were being deleted.
+    async fn forget(&mut self, image: &Image) -> bool {
+        let table = Arc::clone(&self.services.replicas.table());
+        let is_local = |id: Uuid| {
+            let first = table.by_id(id).and_then(|topic| topic.partition(0));
+            first.is_some_and(|first| first.check_leader().is_ok() && !first.moves_segments())
+        };
+        let is_gone = |id: &Uuid| image.topics().by_id(*id).is_none() || is_local(*id);
+        let gone: Vec<Uuid> = self.topics.keys().copied().filter(is_gone).collect();
+        for id in gone {
+            let Some(folder) = self.topics.get(&id) else { continue };
+            if let Err(error) = self.tier.store().delete_all(&folder.path).await {
+                tracing::warn!(folder = %folder.path, %error, "a deleted topic is still described");
+                return false;
+            }
+            self.topics.remove(&id);
+        }
+        true
+    }
+
+    async fn tell_topics(&mut self, described: &[(i32, TopicManifest)]) -> bool {
+        let (store, cluster_id) = (Arc::clone(self.tier.store()), Arc::clone(&self.services.cluster_id));
+        for (leader_epoch, manifest) in described {
+            let path = || TopicManifest::folder(&cluster_id, manifest.id, &manifest.name);
+            let folder = self.topics.entry(manifest.id).or_insert_with(|| Folder::new(path()));
+            if !folder.tell(&store, *leader_epoch, manifest).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn tell_offsets(&mut self, image: &Image, described: &[(i32, TopicManifest)]) {
+        let Some(topic) = image.topics().by_name(OFFSETS_TOPIC) else { return };
+        let topics = described.iter().map(|(_, manifest)| (Arc::clone(&manifest.name), manifest.id)).collect();
+        let groups = Arc::clone(&self.services.groups);
+        let snapshots = tokio::task::spawn_blocking(move || groups.snapshot_offsets(&topics, MOST_OFFSETS)).await;
+        let (store, cluster_id) = (Arc::clone(self.tier.store()), Arc::clone(&self.services.cluster_id));
+        for OffsetSnapshot { partition, leader_epoch, offsets } in snapshots.unwrap_or_default() {
+            let key = (topic.id(), partition);
+            let known = match self.offsets.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                // Of most partitions there is nothing to tell.
+                Entry::Vacant(_) if offsets.is_empty() => continue,
+                Entry::Vacant(new) => {
+                    let path = GroupOffsets::folder(&cluster_id, topic.id(), OFFSETS_TOPIC, partition);
+                    match carried(&store, &cluster_id, image, &path).await {
+                        Ok(carried) => new.insert(OffsetsFolder { folder: Folder::new(path), carried }),
+                        Err(error) => return tracing::warn!(%error, "it is not known what the store knows of groups"),
+                    }
+                }
+            };
+            let OffsetsFolder { folder, carried } = known;
+            carried.retain(|offset| image.topics().by_id(offset.topic_id).is_none());
+            let offsets = carried.iter().cloned().chain(offsets).collect();
+            let description = GroupOffsets { offsets, ..GroupOffsets::default() };
+            if !folder.tell(&store, leader_epoch, &description).await {
+                return;
+            }
+        }
+    }
+}
+
+/// The offsets in a folder that are in topics which this cluster does not know, but the store does.
+async fn carried(
+    store: &RemoteStore,
+    cluster_id: &str,
+    image: &Image,
+    folder: &Path,
+) -> Result<Vec<StoredOffset>, RemoteError> {
+    let told = newest_description::<GroupOffsets>(store, folder).await?.map_or_else(Vec::new, |told| told.offsets);
+    let mut foreign = told;
+    foreign.retain(|offset| image.topics().by_id(offset.topic_id).is_none());
+    if !foreign.is_empty() {
+        let stored = stored_topics(store, cluster_id).await?;
+        foreign.retain(|offset| stored.contains(&offset.topic_id));
+    }
+    Ok(foreign)
+}
+
+fn manifest(image: &Image, topic: &TopicImage) -> TopicManifest {
+    let resource = ConfigResource::topic(Arc::clone(topic.name()));
+    let configs = image.configs().of(&resource);
+    TopicManifest {
+        name: Arc::clone(topic.name()),
+        id: topic.id(),
+        partitions: i32::try_from(topic.partition_count()).unwrap_or(i32::MAX),
+        configs: configs.map(|(key, value)| StoredConfig { key: Arc::clone(key), value: Arc::clone(value) }).collect(),
+        ..TopicManifest::default()
+    }
+}
