@@ -288,7 +288,7 @@ impl RemoteLogManager {
         for topic in free {
             let (tier, mut stop) = (Arc::clone(&self.tier), self.stop.clone());
             self.running.spawn(async move {
-                let result = tier.store().delete_all(&topic.1).await;
+                let result = tier.store().delete_topic(topic.0, &topic.1).await;
                 if result.is_err() {
                     let _ = tokio::time::timeout(PROBE_AGAIN, stopped(&mut stop)).await;
                 }
@@ -337,7 +337,7 @@ async fn abandon(
     // Nobody reads there from now on, before the first object goes.
     remote.raise_log_start(partition.offsets()?.log_start_offset);
     remote.store(&log).map_err(RemoteError::from)?;
-    let objects = tier.store().delete_all(&remote.keys().folder()).await?;
+    let objects = tier.store().delete_partition(remote.keys()).await?;
     remote.forget(&log).map_err(RemoteError::from)?;
     mover.start_over();
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");

@@ -248,7 +248,7 @@ pub fn open_tier(
     };
     tracing::info!(store = name, "remote storage");
     let limits = StoreLimits { part_bytes: remote.part_bytes, ..StoreLimits::default() };
-    let store = Arc::new(RemoteStore::new(name, opened, limits));
+    let store = Arc::new(RemoteStore::new(name, opened, limits).with_layout(remote.layout));
     let reader = remote_reader(settings, remote, image, Arc::clone(&store), log_dirs);
     Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader))))
 }

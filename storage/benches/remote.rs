@@ -104,7 +104,7 @@ async fn rate<F: Future<Output = u64>>(view: &RemoteView, consumers: usize, drai
 async fn drain_plain(store: &Arc<dyn ObjectStore>, keys: &PartitionKeys, view: &RemoteView) -> u64 {
     let mut read = 0;
     for segment in view.live() {
-        let found = store.get(&keys.log(segment.base_offset, segment.id)).await.expect("it is there");
+        let found = store.get(&keys.log(segment)).await.expect("it is there");
         read += found.bytes().await.expect("all of it").len() as u64;
     }
     read

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use raft::image::Configs;
+use storage::remote_log::SegmentLayout;
 
 use super::store_location::{StoreLocation, URL};
 use super::{BrokerConfig, ConfigError, Keys, aiven};
@@ -30,6 +31,8 @@ pub struct RemoteConfig {
     pub location: StoreLocation,
     /// Put before every key; may be empty.
     pub key_prefix: String,
+    /// How segments lie there.
+    pub layout: SegmentLayout,
     /// Larger objects go up in parts of this size.
     pub part_bytes: u64,
     /// Bytes per second that may go up, besides what `remote.log.manager.copy.max.bytes.per.second` says.
@@ -56,6 +59,7 @@ impl RemoteConfig {
         Ok(Self {
             location,
             key_prefix,
+            layout: SegmentLayout::Joined,
             part_bytes: DEFAULT_PART,
             upload_bytes_per_second: u64::MAX,
             chunk_bytes: DEFAULT_CHUNK,
@@ -161,12 +165,14 @@ impl Keys<'_> {
         if !self.value("remote.log.storage.system.enable").is_true() {
             return Ok(None);
         }
+        let mut layout = SegmentLayout::Joined;
         let (location, key_prefix, part_bytes) = match (self.text(URL), self.text(CLASS)) {
             (Some(url), _) => {
                 let (location, key_prefix) = StoreLocation::of_url(&url)?;
                 (location, key_prefix, None)
             }
             (None, Some(class)) if class == LOCAL => {
+                layout = SegmentLayout::Separate;
                 (StoreLocation::Directory(PathBuf::from(required(own, "dir")?)), String::new(), None)
             }
             (None, Some(class)) if class == aiven::CLASS => aiven::location(own)?,
@@ -186,6 +192,7 @@ impl Keys<'_> {
         Ok(Some(RemoteConfig {
             location,
             key_prefix,
+            layout,
             part_bytes: part_bytes.unwrap_or(DEFAULT_PART),
             upload_bytes_per_second: upload_rate.unwrap_or(u64::MAX),
             chunk_bytes: bytes(own, &["chunk.size"], 1)?.unwrap_or(DEFAULT_CHUNK),
@@ -281,6 +288,7 @@ mod tests {
         let expected = RemoteConfig {
             location: StoreLocation::Directory(PathBuf::from("./data/fs_storage")),
             key_prefix: "tiered-storage-demo/".to_owned(),
+            layout: SegmentLayout::Joined,
             part_bytes: DEFAULT_PART,
             upload_bytes_per_second: u64::MAX,
             chunk_bytes: 100,
@@ -300,7 +308,9 @@ mod tests {
         let (of_class, _) = config(&[ON, (CLASS, LOCAL), (PREFIX, "x."), ("x.dir", "/cold")]).unwrap();
         let location = StoreLocation::Directory(PathBuf::from("/cold"));
         assert_eq!(of_url.remote.as_ref().map(|remote| &remote.location), Some(&location));
-        assert_eq!(of_url.remote, of_class.remote);
+        let (of_url, of_class) = (of_url.remote.unwrap(), of_class.remote.unwrap());
+        assert_eq!(of_class.layout, SegmentLayout::Separate);
+        assert_eq!(of_url, RemoteConfig { layout: SegmentLayout::Joined, ..of_class });
         assert_eq!(config(&[(CLASS, LOCAL)]).unwrap().0.remote, None, "not switched on");
     }
 

@@ -54,6 +54,7 @@ pub struct Contents {
 /// The store's.
 pub async fn clusters(store: &RemoteStore) -> Result<Vec<String>, RemoteError> {
     let mut names = store.folders(&Path::default()).await?;
+    names.retain(|name| *name != PartitionKeys::all_separate().as_ref());
     names.sort_unstable();
     Ok(names)
 }
@@ -73,7 +74,23 @@ impl Inventory {
     /// # Errors
     /// The store's.
     pub async fn of_cluster(store: &RemoteStore, cluster_id: &str) -> Result<Self, RemoteError> {
-        Ok(Self::sort(cluster_id, store.list(&Path::from(cluster_id)).await?))
+        let mut inventory = Self::sort(cluster_id, store.list(&Path::from(cluster_id)).await?);
+        inventory.add_separate(cluster_id, store.list(&PartitionKeys::all_separate()).await?);
+        Ok(inventory)
+    }
+
+    /// Separate files are in one folder for all clusters: what belongs to no topic of this one may be another's.
+    fn add_separate(&mut self, cluster_id: &str, objects: Vec<ObjectMeta>) {
+        for object in objects {
+            let folder = object.location.parts().nth(1);
+            let Some((name, id)) = folder.and_then(|folder| PartitionKeys::parse_separate(folder.as_ref())) else {
+                continue;
+            };
+            if let Some(topic) = self.topics.iter_mut().find(|topic| (topic.id, &*topic.name) == (id, &*name.topic)) {
+                topic.partition(cluster_id, name.partition).objects.push(object);
+            }
+        }
+        self.topics.iter_mut().for_each(|topic| topic.partitions.sort_by_key(|partition| partition.name.partition));
     }
 
     fn sort(cluster_id: &str, objects: Vec<ObjectMeta>) -> Self {
@@ -88,9 +105,7 @@ impl Inventory {
                 None => topic.others.push(object),
             }
         }
-        let mut topics: Vec<StoredTopic> = topics.into_values().collect();
-        topics.iter_mut().for_each(|topic| topic.partitions.sort_by_key(|partition| partition.name.partition));
-        Self { topics }
+        Self { topics: topics.into_values().collect() }
     }
 }
 
@@ -186,11 +201,16 @@ mod tests {
             "c/probe/AAAAAAAAAAAAAAAAAAAAAg/serial".to_owned(),
             "c/short".to_owned(),
         ];
-        let found = Inventory::sort("c", objects.iter().map(|location| object(location)).collect());
+        let mut found = Inventory::sort("c", objects.iter().map(|location| object(location)).collect());
+        let file = "00000000000000000042-AAAAAAAAAAAAAAAAAAAAAg.log";
+        let separate = [("or-ders", 2, 'Q'), ("or-ders", 2, 'w'), ("others", 2, 'Q')].map(|(topic, index, last)| {
+            object(&format!("kafka-tiered-storage/{topic}-{index}-AAAAAAAAAAAAAAAAAAAAA{last}/{file}"))
+        });
+        found.add_separate("c", separate.into());
         let [topic] = &found.topics[..] else { panic!("{found:?}") };
         assert_eq!((topic.name.as_str(), topic.id), ("or-ders", Uuid::from_u128(1)));
         let indexes: Vec<i32> = topic.partitions.iter().map(|partition| partition.name.partition).collect();
-        assert_eq!((indexes, topic.others.len(), topic.objects().count()), (vec![2, 10], 1, 3));
+        assert_eq!((indexes, topic.others.len(), topic.objects().count()), (vec![2, 10], 1, 4));
         assert_eq!(topic.partitions[0].keys.folder().as_ref(), format!("{folder}/2"));
     }
 }

@@ -5,8 +5,8 @@ use protocol::ids::Uuid;
 use protocol::message;
 use protocol::schema::EncodeError;
 
-use super::ManifestVersion;
 use super::envelope::{Magic, ManifestError, open, seal};
+use super::{ManifestVersion, SegmentLayout};
 use crate::leader_epoch::EpochEntry;
 
 const MAGIC: Magic = *b"OTLM";
@@ -74,8 +74,10 @@ message! {
         producer_snapshot_bytes: i32, "0+";
         /// Bytes of the leader epochs from the log's start to the segment's end, behind it.
         leader_epochs_bytes: i32, "0+";
-        /// CRC-32C of the joined object.
+        /// CRC-32C of the joined object, or of the separate files one behind the other.
         indexes_crc: u32, "0+";
+        /// See [`SegmentLayout`].
+        layout: i8, "0+", tag 0 "0+";
     }
 
     /// A leader epoch of a segment.
@@ -154,7 +156,12 @@ impl RemoteSegment {
         self.size_bytes.cast_unsigned()
     }
 
-    /// Bytes of the joined object.
+    /// In which objects it lies.
+    pub fn layout(&self) -> SegmentLayout {
+        SegmentLayout::of(self.layout).unwrap_or_default()
+    }
+
+    /// Bytes of all that goes with the log.
     pub fn indexes_size(&self) -> u64 {
         self.index_lengths().iter().map(|length| u64::from(length.cast_unsigned())).sum()
     }
@@ -177,6 +184,7 @@ impl RemoteSegment {
     fn is_sound(&self) -> bool {
         let entries = self.leader_epochs.iter().map(|entry| (entry.epoch, entry.start_offset));
         self.size_bytes >= 0
+            && SegmentLayout::of(self.layout).is_some()
             && self.index_lengths().iter().all(|length| *length >= 0)
             && entries.clone().all(|(epoch, start_offset)| epoch >= 0 && start_offset >= 0)
             && entries.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
@@ -238,6 +246,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         assert_eq!(Manifest::decode(manifest().encode().unwrap()), Ok(manifest()));
+        let mut separate = manifest();
+        separate.segments[1].layout = SegmentLayout::Separate.number();
+        assert_eq!(Manifest::decode(separate.encode().unwrap()), Ok(separate));
         let part = PartSegments { segments: manifest().segments };
         assert_eq!(PartSegments::decode(part.encode().unwrap()), Ok(part));
     }
@@ -251,10 +262,11 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let spoil: [fn(&mut Manifest); 6] = [
+        let spoil: [fn(&mut Manifest); 7] = [
             |m| m.segments.swap(0, 1),
             |m| m.segments[0].end_offset = 10,
             |m| m.segments[1].size_bytes = -1,
+            |m| m.segments[1].layout = 2,
             |m| m.segments[1].time_index_bytes = -1,
             |m| m.parts[0].end_offset = 25,
             |m| m.segments[0].leader_epochs.push(SegmentEpoch { epoch: 1, start_offset: 15 }),

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(view.segments.iter().map(ranges).collect::<Vec<_>>(), expected);
         for segment in &view.segments {
             let export = log.export_segment(segment.base_offset).unwrap().unwrap();
-            let remote = store.get(&keys().log(segment.base_offset, segment.id)).await.unwrap();
+            let remote = store.get(&keys().log(segment)).await.unwrap();
             assert!(remote == export.log.read().unwrap(), "{}", segment.base_offset);
         }
         let (objects, parts) = (inner.keys().await, |key: &&String| key.contains("/part-"));

@@ -10,6 +10,11 @@
 //! ├── topic/0000000003-00000000000000000002       what the topic is
 //! └── offsets/<partition>/…                       of __consumer_offsets: what groups have committed in tiered topics
 //! ```
+//! or, where Kafka's `LocalTieredStorage` is named, the segments as that has them:
+//! ```text
+//! kafka-tiered-storage/<topic>-<partition>-<topic id>/
+//! └── 00000000000000000042-<segment id>.{log,index,timeindex,txnindex,snapshot,leader_epoch_checkpoint}
+//! ```
 //!
 //! # Invariants
 //! - The store is the truth and explains itself. What no manifest names does not exist; the manifest is written last.
@@ -29,6 +34,7 @@ mod envelope;
 mod error;
 mod inventory;
 mod keys;
+mod layout;
 mod local_log;
 mod manifest;
 mod mirror;
@@ -55,6 +61,7 @@ pub use envelope::ManifestError;
 pub use error::RemoteError;
 pub use inventory::{Contents, Inventory, StoredPartition, StoredTopic, clusters, stored_topics};
 pub use keys::{ManifestVersion, PartitionKeys};
+pub use layout::SegmentLayout;
 pub use manifest::{Manifest, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};
 pub use policy::{CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use protocol::ids::Uuid;
 use protocol::record_batch::BatchHeader;
 
+use super::layout::divide;
 use super::local_log::{export, leader_epoch_at, local_batch, look, store_copy};
 use super::mirror::Mirrored;
 use super::remote_partition::Newest;
@@ -224,15 +225,23 @@ impl Mover {
     }
 
     pub(super) async fn upload(&self, export: &SegmentExport, now_ms: i64) -> Result<Arc<RemoteSegment>, RemoteError> {
-        let (id, keys) = (Uuid::new_v4(), self.partition.keys());
+        let (layout, keys) = (self.store.layout(), self.partition.keys());
         let joined = join(export);
-        let described = describe(export, &joined);
-        let mut segment = Arc::new(RemoteSegment { id, copied_ms: now_ms, broker_id: self.broker_id, ..described });
+        let mut segment = Arc::new(RemoteSegment {
+            id: layout.new_id(),
+            layout: layout.number(),
+            copied_ms: now_ms,
+            broker_id: self.broker_id,
+            ..describe(export, &joined)
+        });
         if let Some(listener) = &self.listener {
             listener.copy_begins(&segment);
         }
-        Arc::make_mut(&mut segment).crc = self.store.upload(&keys.log(export.base_offset, id), &export.log).await?;
-        self.store.create(&keys.indexes(export.base_offset, id), joined).await?;
+        let crc = self.store.upload(&keys.log(&segment), &export.log).await?;
+        for (key, bytes) in keys.indexes(&segment).iter().zip(divide(&segment, &joined)) {
+            self.store.create(key, bytes).await?;
+        }
+        Arc::make_mut(&mut segment).crc = crc;
         Ok(segment)
     }
 
@@ -256,9 +265,8 @@ impl Mover {
         segments: impl Iterator<Item = &Arc<RemoteSegment>>,
     ) -> Result<(), RemoteError> {
         let keys = self.partition.keys();
-        for segment in segments {
-            self.store.delete(&keys.log(segment.base_offset, segment.id)).await?;
-            self.store.delete(&keys.indexes(segment.base_offset, segment.id)).await?;
+        for key in segments.flat_map(|segment| keys.objects(segment)) {
+            self.store.delete(&key).await?;
         }
         Ok(())
     }
@@ -276,7 +284,10 @@ impl Mover {
         let keys = self.partition.keys();
         // What is listed after the newest manifest was looked at may be newer, which makes it young.
         self.check_newest().await?;
-        let listed = self.store.list(&keys.folder()).await?;
+        let mut listed = Vec::new();
+        for folder in keys.folders() {
+            listed.extend(self.store.list(&folder).await?);
+        }
         let view = self.partition.view();
         let newest = known.versions.last().copied().unwrap_or_default();
         let young_ms = input.now_ms.saturating_sub(input.orphan_grace_ms);

@@ -52,7 +52,8 @@ impl Found {
 struct Source<'a> {
     reader: &'a RemoteReader,
     log: Path,
-    indexes: Path,
+    /// One behind the other they are what is joined.
+    indexes: Vec<Path>,
     segment: &'a RemoteSegment,
 }
 
@@ -182,9 +183,7 @@ impl RemoteReader {
     }
 
     fn source<'a>(&'a self, keys: &PartitionKeys, segment: &'a RemoteSegment) -> Source<'a> {
-        let log = keys.log(segment.base_offset, segment.id);
-        let indexes = keys.indexes(segment.base_offset, segment.id);
-        Source { reader: self, log, indexes, segment }
+        Source { reader: self, log: keys.log(segment), indexes: keys.indexes(segment), segment }
     }
 }
 
@@ -330,20 +329,23 @@ impl Source<'_> {
     }
 
     async fn indexes(&self) -> Result<Bytes, RemoteError> {
-        let key = (self.indexes.clone(), 0);
-        self.reader.indexes.get(key, self.segment.indexes_size(), || self.download_indexes()).await
+        self.reader.indexes.get(self.indexes_key(), self.segment.indexes_size(), || self.download_indexes()).await
+    }
+
+    /// What stays in memory is called after the first of them.
+    fn indexes_key(&self) -> (Path, u64) {
+        (self.indexes.first().cloned().unwrap_or_default(), 0)
     }
 
     fn index_ahead(&self) {
-        let key = (self.indexes.clone(), 0);
-        self.reader.indexes.begin_ahead(key, self.segment.indexes_size(), || self.download_indexes());
+        self.reader.indexes.begin_ahead(self.indexes_key(), self.segment.indexes_size(), || self.download_indexes());
     }
 
     fn download_indexes(&self) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
         let store = Arc::clone(&self.reader.store);
         let (indexes, size, crc) = (self.indexes.clone(), self.segment.indexes_size(), self.segment.indexes_crc);
         let download = async move { load_indexes(&store, &indexes, size, crc).await }.boxed();
-        kept(self.reader.disk.indexes.as_ref(), &self.indexes, 0, size, download)
+        kept(self.reader.disk.indexes.as_ref(), &self.indexes_key().0, 0, size, download)
     }
 
     async fn load_indexes(&self, store: &RemoteStore) -> Result<Bytes, RemoteError> {
@@ -369,16 +371,22 @@ fn kept(
     }
 }
 
-async fn load_indexes(store: &RemoteStore, key: &Path, size: u64, crc: u32) -> Result<Bytes, RemoteError> {
-    let bytes = store.get(key).await?;
+/// What is joined, from the objects that hold it.
+async fn load_indexes(store: &RemoteStore, keys: &[Path], size: u64, crc: u32) -> Result<Bytes, RemoteError> {
+    let key = keys.first().cloned().unwrap_or_default();
+    let found = try_join_all(keys.iter().map(|key| store.get(key))).await?;
+    let bytes = match found.as_slice() {
+        [only] => only.clone(),
+        several => Bytes::from(several.concat()),
+    };
     if bytes.len() as u64 != size {
-        return Err(RemoteError::Length { key: key.clone(), expected: size, found: bytes.len() as u64 });
+        return Err(RemoteError::Length { key, expected: size, found: bytes.len() as u64 });
     }
     match crc32c::crc32c(&bytes) {
         computed if computed == crc => Ok(bytes),
         computed => {
             let reason = format!("checksum {computed:08x} instead of {crc:08x}");
-            Err(RemoteError::Corrupt { key: key.clone(), reason })
+            Err(RemoteError::Corrupt { key, reason })
         }
     }
 }

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use protocol::ids::Uuid;
 
 use super::error::DELETING;
-use super::{RateLimit, RemoteError};
+use super::{PartitionKeys, RateLimit, RemoteError, SegmentLayout};
 use crate::log::Region;
 
 /// How long and in which pieces the store is talked to.
@@ -48,6 +49,7 @@ pub struct RemoteStore {
     /// For people.
     name: String,
     store: Arc<dyn ObjectStore>,
+    layout: SegmentLayout,
     limits: StoreLimits,
     uploads: RateLimit,
     downloads: RateLimit,
@@ -62,7 +64,19 @@ impl fmt::Debug for RemoteStore {
 impl RemoteStore {
     /// `store`, which people know by `name`, without a limit of bytes per second.
     pub fn new(name: String, store: Arc<dyn ObjectStore>, limits: StoreLimits) -> Self {
-        Self { name, store, limits, uploads: RateLimit::new(u64::MAX), downloads: RateLimit::new(u64::MAX) }
+        let (uploads, downloads) = (RateLimit::new(u64::MAX), RateLimit::new(u64::MAX));
+        Self { name, store, layout: SegmentLayout::default(), limits, uploads, downloads }
+    }
+
+    /// Segments that are copied from now on lie there in that way.
+    #[must_use]
+    pub fn with_layout(self, layout: SegmentLayout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// How new segments lie there.
+    pub fn layout(&self) -> SegmentLayout {
+        self.layout
     }
 
     /// What people know it by.
@@ -259,6 +273,33 @@ impl RemoteStore {
         let deletions = objects.into_iter().map(|object| async move { self.delete(&object.location).await });
         futures_util::stream::iter(deletions).buffer_unordered(DELETED_AT_ONCE).try_collect::<Vec<_>>().await?;
         Ok(count)
+    }
+
+    /// Deletes every object of a partition, the manifests last. Returns how many that were.
+    ///
+    /// # Errors
+    /// As [`RemoteStore::delete_all`].
+    pub async fn delete_partition(&self, keys: &PartitionKeys) -> Result<usize, RemoteError> {
+        let mut count = 0;
+        for folder in keys.folders() {
+            count += self.delete_all(&folder).await?;
+        }
+        Ok(count)
+    }
+
+    /// Deletes every object of the topic whose manifests are in `folder`, the manifests last. Returns how many that were.
+    ///
+    /// # Errors
+    /// As [`RemoteStore::delete_all`].
+    pub async fn delete_topic(&self, topic_id: Uuid, folder: &Path) -> Result<usize, RemoteError> {
+        let all = PartitionKeys::all_separate();
+        let mut count = 0;
+        for separate in self.folders(&all).await? {
+            if PartitionKeys::parse_separate(&separate).is_some_and(|(_, id)| id == topic_id) {
+                count += self.delete_all(&all.clone().join(separate)).await?;
+            }
+        }
+        Ok(count + self.delete_all(folder).await?)
     }
 
     pub(super) fn inner(&self) -> &Arc<dyn ObjectStore> {

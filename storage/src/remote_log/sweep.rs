@@ -28,7 +28,7 @@ pub(super) struct Orphans {
     pub(super) has_young: bool,
 }
 
-/// Which of the objects in a partition's folder nobody names. Those that were written after `young_ms` are left alone, and so is
+/// Which of the objects in a partition's folders nobody names. Those that were written after `young_ms` are left alone, and so is
 /// whatever does not look like ours.
 pub(super) fn orphans<'a>(
     keys: &PartitionKeys,
@@ -39,10 +39,7 @@ pub(super) fn orphans<'a>(
     young_ms: i64,
 ) -> Orphans {
     let mut named: HashSet<Path> = parts.iter().map(|part| keys.part(part.id)).collect();
-    for segment in segments {
-        named.insert(keys.log(segment.base_offset, segment.id));
-        named.insert(keys.indexes(segment.base_offset, segment.id));
-    }
+    named.extend(segments.flat_map(|segment| keys.objects(segment)));
     let mut orphans = Orphans::default();
     for object in listed.iter().filter(|object| !named.contains(&object.location)) {
         let is_ours = match PartitionKeys::manifest_version(&object.location) {

@@ -21,6 +21,7 @@ use crate::{Log, LogConfig, ReadLimits};
 const NOW: i64 = 1_700_000_000_000;
 const EPOCH: i32 = 3;
 const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
 const MANY: CacheLimits = CacheLimits { bytes: 1 << 20, count: 1000 };
 
 fn keys() -> PartitionKeys {
@@ -50,7 +51,21 @@ fn append(log: &Log, batches: i64) {
 }
 
 fn store(inner: Arc<dyn ObjectStore>) -> Arc<RemoteStore> {
-    Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits { part_bytes: 600, ..StoreLimits::default() }))
+    laid_out(inner, SegmentLayout::Joined)
+}
+
+fn laid_out(inner: Arc<dyn ObjectStore>, layout: SegmentLayout) -> Arc<RemoteStore> {
+    let limits = StoreLimits { part_bytes: 600, ..StoreLimits::default() };
+    Arc::new(RemoteStore::new("test".to_owned(), inner, limits).with_layout(layout))
+}
+
+/// How many objects of the partition there are.
+async fn count(store: &RemoteStore) -> usize {
+    let mut count = 0;
+    for folder in keys().folders() {
+        count += store.list(&folder).await.unwrap().len();
+    }
+    count
 }
 
 fn input(config: TierConfig) -> StepInput {
@@ -113,11 +128,17 @@ async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: &RemoteView
 
 #[tokio::test]
 async fn every_closed_segment_is_copied_and_reads_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let stores: [Arc<dyn ObjectStore>; 2] =
-        [FaultyStore::new(), Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap().with_fsync(true))];
-    for inner in stores {
-        let (log, store) = (log(40), store(inner));
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let local = |at: usize| Arc::new(LocalFileSystem::new_with_prefix(folders[at].path()).unwrap().with_fsync(true));
+    let [joined, separate] = LAYOUTS;
+    let cases: [(Arc<dyn ObjectStore>, _, _); 4] = [
+        (FaultyStore::new(), joined, 2),
+        (FaultyStore::new(), separate, 5),
+        (local(0), joined, 2),
+        (local(1), separate, 5),
+    ];
+    for (inner, layout, objects) in cases {
+        let (log, store) = (log(40), laid_out(inner, layout));
         let (mut mover, partition) = mover(&store);
         let (steps, idle) = settle(&mut mover, &log, input(KEEP)).await;
         let rolled = log.rolled_segments().unwrap();
@@ -129,8 +150,11 @@ async fn every_closed_segment_is_copied_and_reads_back() {
         check_everything(&log, &store, &view).await;
         let epochs = view.epochs_with(&crate::leader_epoch::LeaderEpochs::default());
         assert_eq!(epochs.entries(), [crate::leader_epoch::EpochEntry { epoch: EPOCH, start_offset: 0 }]);
-        // One manifest is left, and two objects for each segment.
-        assert_eq!(store.list(&keys().folder()).await.unwrap().len(), 2 * rolled.len() + 1);
+        // One manifest is left, and the objects of each segment: there are no transactions.
+        assert_eq!(count(&store).await, objects * rolled.len() + 1);
+        let topic = PartitionKeys::topic("cluster", Uuid::from_u128(7), "t");
+        store.delete_topic(Uuid::from_u128(7), &topic).await.unwrap();
+        assert_eq!(count(&store).await, 0);
     }
 }
 
@@ -180,10 +204,11 @@ async fn what_expires_is_deleted() {
 /// The broker dies after each request in turn, before or after the store has done it.
 #[tokio::test]
 async fn dying_at_any_request_loses_nothing() {
-    for fault in [Fault::Unavailable, Fault::LostAnswer] {
+    let cases = [Fault::Unavailable, Fault::LostAnswer].map(|fault| LAYOUTS.map(|layout| (fault, layout)));
+    for (fault, layout) in cases.into_iter().flatten() {
         for last in 0.. {
             let inner = FaultyStore::new();
-            let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+            let (log, store) = (log(24), laid_out(inner.clone(), layout));
             inner.fail(move |number| {
                 (number > last).then_some(Fault::Unavailable).or((number == last).then_some(fault))
             });
@@ -219,7 +244,7 @@ async fn dying_at_any_request_loses_nothing() {
 async fn faults_delay_and_nothing_else() {
     for seed in 0..30_u64 {
         let inner = FaultyStore::new();
-        let (log, store) = (log(24), store(Arc::clone(&inner) as Arc<dyn ObjectStore>));
+        let (log, store) = (log(24), laid_out(inner.clone(), LAYOUTS[seed as usize % 2]));
         let faults = [Fault::Unavailable, Fault::LostAnswer, Fault::Torn];
         inner.fail(move |number| {
             let dice =
@@ -372,7 +397,7 @@ async fn damaged_objects_are_named_and_never_panic() {
     let (mut mover, partition) = mover(&store);
     settle(&mut mover, &log, input(KEEP)).await;
     let segment = Arc::clone(&partition.view().segments[0]);
-    let (key, size) = (keys().log(segment.base_offset, segment.id), segment.size() as usize);
+    let (key, size) = (keys().log(&segment), segment.size() as usize);
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1 << 20, at_least_one: true };
     let good = store.get(&key).await.unwrap();
     let damages: BTreeSet<usize> = (0..size).step_by(3).chain([16, 11]).collect();
@@ -392,26 +417,37 @@ async fn damaged_objects_are_named_and_never_panic() {
 
 #[tokio::test]
 async fn what_no_manifest_names_goes_once_it_is_old() {
+    for (layout, left_behind) in LAYOUTS.into_iter().zip([3, 6]) {
+        sweeps(layout, left_behind).await;
+    }
+}
+
+async fn sweeps(layout: SegmentLayout, left_behind: usize) {
     let inner = FaultyStore::new();
-    let (log, store) = (log(40), store(inner.clone()));
+    let (log, store) = (log(40), laid_out(inner.clone(), layout));
     let (mut mover, partition) = mover(&store);
     settle(&mut mover, &log, input(KEEP)).await;
     let named: BTreeSet<String> = inner.keys().await.into_iter().collect();
-    let strange = keys().folder().join("notes.txt");
-    for key in
-        [keys().log(3, Uuid::from_u128(1)), keys().indexes(3, Uuid::from_u128(1)), keys().part(Uuid::from_u128(1))]
-    {
-        store.create(&key, Bytes::from_static(b"left behind")).await.unwrap();
+    let orphan = RemoteSegment { base_offset: 3, id: layout.new_id(), layout: layout.number(), ..Default::default() };
+    for key in keys().objects(&orphan).iter().chain([&keys().part(orphan.id)]) {
+        store.create(key, Bytes::from_static(b"left behind")).await.unwrap();
     }
-    store.create(&strange, Bytes::from_static(b"mine")).await.unwrap();
+    // Not ours, and what Apache Kafka has written there.
+    let of_kafka = RemoteSegment { layout: 1, id: Uuid::new_v4(), ..orphan };
+    let mut strange = keys().objects(&of_kafka);
+    strange.push(keys().folder().join("notes.txt"));
+    for key in &strange {
+        store.create(key, Bytes::from_static(b"mine")).await.unwrap();
+    }
     // The store's clock is that of this machine.
     let later = i64::MAX / 2;
     let at = |now_ms, orphan_grace_ms| StepInput { now_ms, orphan_grace_ms, ..input(KEEP) };
     assert_eq!(mover.step(&log, &at(NOW + 1001, 1000)).await.unwrap(), Step::Nothing(Idle::UpToDate), "all are young");
-    assert_eq!(mover.step(&log, &at(later, 1000)).await.unwrap(), Step::Swept { count: 3 });
+    assert_eq!(mover.step(&log, &at(later, 1000)).await.unwrap(), Step::Swept { count: left_behind });
     assert_eq!(mover.step(&log, &at(later, 1000)).await.unwrap(), Step::Nothing(Idle::UpToDate));
     let left: BTreeSet<String> = inner.keys().await.into_iter().collect();
-    assert_eq!(left.difference(&named).collect::<Vec<_>>(), [&strange.to_string()]);
+    let strange: BTreeSet<String> = strange.iter().map(Path::to_string).collect();
+    assert_eq!(left.difference(&named).cloned().collect::<BTreeSet<_>>(), strange);
     check_everything(&log, &store, &partition.view()).await;
     // Nobody looks again before something has failed.
     let requests = inner.requests();
@@ -422,9 +458,10 @@ async fn what_no_manifest_names_goes_once_it_is_old() {
 /// Every request of a copy fails once, in a way that may leave something behind; in the end nothing is.
 #[tokio::test]
 async fn no_failed_copy_leaves_anything_for_ever() {
-    for fault in [Fault::Unavailable, Fault::LostAnswer, Fault::Torn] {
+    let faults = [Fault::Unavailable, Fault::LostAnswer, Fault::Torn];
+    for (fault, layout) in faults.map(|fault| LAYOUTS.map(|layout| (fault, layout))).into_iter().flatten() {
         let inner = FaultyStore::new();
-        let (log, store) = (log(40), store(inner.clone()));
+        let (log, store) = (log(40), laid_out(inner.clone(), layout));
         let (mut mover, partition) = mover(&store);
         for failing in 0..40 {
             inner.fail(move |request| (request % 40 == failing).then_some(fault));
@@ -435,11 +472,8 @@ async fn no_failed_copy_leaves_anything_for_ever() {
         settle(&mut mover, &log, late).await;
         settle(&mut mover, &log, StepInput { now_ms: i64::MAX / 2 + 2000, ..late }).await;
         let view = partition.view();
-        let mut named: BTreeSet<String> = BTreeSet::new();
-        for segment in &view.segments {
-            named.insert(keys().log(segment.base_offset, segment.id).to_string());
-            named.insert(keys().indexes(segment.base_offset, segment.id).to_string());
-        }
+        let objects = view.segments.iter().flat_map(|segment| keys().objects(segment));
+        let named: BTreeSet<String> = objects.map(|key| key.to_string()).collect();
         let mut left: BTreeSet<String> = inner.keys().await.into_iter().collect();
         left.retain(|key| !key.contains("/manifest/"));
         assert_eq!(left, named, "{fault:?}");

@@ -164,12 +164,7 @@ impl Report {
         }
         let live = contents.view.live();
         for segment in live {
-            let (base, id) = (segment.base_offset, segment.id);
-            let objects = [
-                (partition.keys.log(base, id), segment.size()),
-                (partition.keys.indexes(base, id), segment.indexes_size()),
-            ];
-            for (key, expected) in objects {
+            for (key, expected) in partition.keys.sizes(segment) {
                 match partition.objects.iter().find(|object| object.location == key) {
                     None => find(Kind::Missing, key.to_string()),
                     Some(object) if object.size != expected => {
@@ -192,7 +187,7 @@ impl Report {
     }
 
     fn has(&self, partition: &TopicPartition, keys: &PartitionKeys, segment: &RemoteSegment) -> bool {
-        let names = [keys.log(segment.base_offset, segment.id), keys.indexes(segment.base_offset, segment.id)];
+        let names = keys.objects(segment);
         let is_of = |finding: &&Finding| {
             finding.partition == *partition && names.iter().any(|name| finding.text.starts_with(name.as_ref()))
         };
