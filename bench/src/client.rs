@@ -150,10 +150,10 @@ impl Client {
 
     /// The log end offset of one partition.
     pub(crate) fn latest_offset(&mut self, topic: &str, partition: i32) -> Result<i64> {
-        let asked = ListOffsetsTopic::default()
-            .with_name(TopicName(text(topic)))
-            .with_partitions(vec![ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1)]);
-        let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![asked]);
+        let wanted =
+            ListOffsetsPartition { partition_index: partition, timestamp: -1, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: text(topic), partitions: vec![wanted] }];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
         let response = self.send(&request, LIST_OFFSETS_VERSION)?;
         let answer =
             response.topics.first().and_then(|t| t.partitions.first()).context("no answer for the partition")?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use protocol::messages::ListOffsetsRequest;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
-use protocol::messages::{ListOffsetsRequest, TopicName};
 use protocol::record_batch::{BatchBuilder, Codec};
 
 use crate::audit;
@@ -14,8 +14,10 @@ use crate::wait;
 use crate::wire::{Connection, EARLIEST, text};
 
 pub const LIMIT: Duration = Duration::from_secs(120);
+const LIST_OFFSETS_VERSION: i16 = 11;
 pub const EARLIEST_LOCAL: i64 = -4;
 pub const LATEST_TIERED: i64 = -5;
+pub const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// The timestamp of the first record; later ones are a second apart.
 pub const FIRST: i64 = 1_700_000_000_000;
 const RECORDS_IN_BATCH: i64 = 10;
@@ -49,11 +51,10 @@ pub fn append(connection: &mut Connection, topic: &str, from: i64, batches: i64)
 /// What ListOffsets says of partition 0.
 #[track_caller]
 pub fn list(connection: &mut Connection, topic: &str, timestamp: i64) -> ListOffsetsPartitionResponse {
-    let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
-    let topic = ListOffsetsTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![partition]);
-    let answer =
-        connection.send(&ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]), 9);
-    answer.topics[0].partitions[0].clone()
+    let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+    let topics = vec![ListOffsetsTopic { name: text(topic), partitions: vec![partition] }];
+    let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
+    connection.send(&request, LIST_OFFSETS_VERSION).topics[0].partitions[0].clone()
 }
 
 /// Checks that every record from `start` on is there, once, in order, and says its own offset.

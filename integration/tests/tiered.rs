@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::kafka;
-use integration::tiering::{EARLIEST_LOCAL, FIRST, LIMIT, TIERED, append, assert_whole, await_tiering, files, list};
+use integration::tiering::{
+    EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, FIRST, LIMIT, TIERED, append, assert_whole, await_tiering, files, list,
+};
 use integration::wait;
 use integration::wire::{Connection, EARLIEST, FetchQuery, LATEST};
 use protocol::record_batch::{BatchBuilder, Codec};
@@ -64,6 +66,8 @@ fn everything_reads_across_the_seam_and_after_any_end() {
         assert_eq!((found.error_code, found.offset, found.timestamp), (0, offset, FIRST + offset * 1000));
     }
     assert_eq!(list(&mut connection, "cold", LATEST).offset, end);
+    let pending = list(&mut connection, "cold", EARLIEST_PENDING_UPLOAD);
+    assert_eq!((pending.error_code, pending.offset, pending.timestamp, pending.leader_epoch), (0, local, -1, 0));
     // Once stopped cleanly, once killed: nothing has to be moved again to be read.
     for is_clean in [true, false] {
         if is_clean {
@@ -154,7 +158,14 @@ fn kafkas_tools_walk_through() {
         let asked = ["--bootstrap-server", bootstrap.as_str(), "--topic", "tieredTopic", "--time", time];
         kafka::tool("get-offsets", &asked).ok().trim().to_owned()
     };
-    let expected = [("earliest", 0), ("latest", 5000), ("earliest-local", local), ("latest-tiered", local - 1)];
+    let expected = [
+        ("earliest", 0),
+        ("latest", 5000),
+        ("earliest-local", local),
+        ("latest-tiered", local - 1),
+        ("earliest-pending-upload", local),
+        ("-6", local),
+    ];
     for (time, offset) in expected {
         assert_eq!(offsets(time), format!("tieredTopic:0:{offset}"), "{time}");
     }

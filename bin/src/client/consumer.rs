@@ -11,7 +11,7 @@ use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsets
 use protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest};
 use protocol::record_batch::{Batches, Record, Records, check_crc, expansion_limit};
 
-use super::{Client, ClientError, Refusal, Result, pause, topic_name};
+use super::{Client, ClientError, Refusal, Result, pause, text, topic_name};
 
 /// By topic name: from version 13 on it is the id.
 const FETCH_VERSIONS: std::ops::RangeInclusive<i16> = 4..=12;
@@ -194,9 +194,9 @@ impl<'a> Consumer<'a> {
     }
 
     fn list_offset(&mut self, partition: i32, leader: i32, timestamp: i64) -> Result<i64> {
-        let wanted = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
-        let topic = ListOffsetsTopic::default().with_name(topic_name(&self.topic)).with_partitions(vec![wanted]);
-        let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+        let wanted = ListOffsetsPartition { partition_index: partition, timestamp, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: text(&self.topic), partitions: vec![wanted] }];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
         let response = self.client.broker(leader)?.ask(&request, LIST_OFFSETS_VERSIONS)?;
         let found = response.topics.first().and_then(|topic| topic.partitions.first());
         let found = found.ok_or(ClientError::Malformed("no answer for the partition"))?;

@@ -8,7 +8,7 @@ use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsets
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
-use protocol::messages::{BrokerId, ListOffsetsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
+use protocol::messages::{ListOffsetsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
 
 use super::groups::group_id;
 use super::{Client, ClientError, Refusal, Result, text, topic_name};
@@ -119,14 +119,14 @@ impl Client {
         offsets: &mut BTreeMap<Place, i64>,
     ) -> Result<()> {
         let topics = by_topic(places.iter().copied()).into_iter().map(|(topic, partitions)| {
-            let partition = |place: &&Place| {
-                ListOffsetsPartition::default().with_partition_index(place.partition).with_timestamp(at.timestamp())
+            let partition = |place: &&Place| ListOffsetsPartition {
+                partition_index: place.partition,
+                timestamp: at.timestamp(),
+                ..ListOffsetsPartition::default()
             };
-            ListOffsetsTopic::default()
-                .with_name(topic_name(topic))
-                .with_partitions(partitions.iter().map(partition).collect())
+            ListOffsetsTopic { name: text(topic), partitions: partitions.iter().map(partition).collect() }
         });
-        let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(topics.collect());
+        let request = ListOffsetsRequest { replica_id: -1, topics: topics.collect(), ..ListOffsetsRequest::default() };
         let response = self.broker(leader)?.ask(&request, LIST_OFFSETS_VERSIONS)?;
         for topic in &response.topics {
             for found in &topic.partitions {

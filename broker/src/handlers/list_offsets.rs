@@ -1,14 +1,16 @@
-//! ListOffsets (key 2), versions 1–10.
+//! ListOffsets (key 2), versions 1–11.
 //!
 //! Behaviour: −1 the end of what the isolation level lets be read, −2 the log start, −3 the record with the largest
-//! timestamp in the local log, −4 the local log start, −5 the last offset that is in the cold tier, else the first record as
-//! young as the timestamp, looked for in the cold tier first.
+//! timestamp in the local log, −4 the local log start, −5 the last offset that is in the cold tier, −6 the first that is not,
+//! else the first record as young as the timestamp, looked for in the cold tier first.
 //! A special below the version that knows it: UNSUPPORTED_VERSION for its partition. No match: offset −1, no error.
 //! Versions: v2 isolation level · v4 leader epochs · v6 flexible · v7 −3 (KIP-734) · v8 −4 (KIP-405) · v9 −5 (KIP-1005) ·
-//! v10 a time-out, for answers that wait on remote storage.
-//! Source: ListOffsetsRequest.json, `ReplicaManager.fetchOffset`, `UnifiedLog.fetchOffsetByTimestamp`.
+//! v10 a time-out, for answers that wait on remote storage (KIP-1075) · v11 −6 (KIP-1023).
+//! Source: ListOffsetsRequest.json, `ReplicaManager.fetchOffset`, `UnifiedLog.fetchOffsetByTimestamp`,
+//! `UnifiedLog.fetchEarliestPendingUploadOffset`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::error_code::{ErrorCode, NONE};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -25,6 +27,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 const READ_COMMITTED: i8 = 1;
 const CONSUMER: i32 = -1;
 
@@ -46,8 +49,7 @@ fn looks_into_batches(timestamp: i64) -> bool {
 /// As [`answer`], and what the cold tier has of the timestamps comes before what the local log has (KIP-1075).
 async fn answer_from_both(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut response = blocking(|| answer(&context, &request));
-    let settings = context.services.settings.remote_settings(context.services.metadata.image().configs());
-    let deadline = tokio::time::Instant::now() + settings.list_offsets_timeout;
+    let deadline = tokio::time::Instant::now() + timeout(&context, &request);
     for (topic, answered) in request.topics.iter().zip(&mut response.topics) {
         for (asked, answered) in topic.partitions.iter().zip(&mut answered.partitions) {
             let partition =
@@ -69,6 +71,17 @@ async fn answer_from_both(context: RequestContext, request: ListOffsetsRequest) 
     response
 }
 
+/// What the client allows, or else the broker's own limit.
+fn timeout(context: &RequestContext, request: &ListOffsetsRequest) -> Duration {
+    match u64::try_from(request.timeout_ms) {
+        Ok(timeout_ms) if timeout_ms > 0 => Duration::from_millis(timeout_ms),
+        _ => {
+            let settings = context.services.settings.remote_settings(context.services.metadata.image().configs());
+            settings.list_offsets_timeout
+        }
+    }
+}
+
 fn put(answered: &mut ListOffsetsPartitionResponse, place: TimestampOffset, api_version: i16) {
     answered.offset = place.offset;
     answered.timestamp = place.timestamp;
@@ -82,15 +95,15 @@ fn fail(answered: &mut ListOffsetsPartitionResponse, code: ErrorCode) {
 
 fn find(context: &RequestContext, topic: &ListOffsetsTopic, asked: &ListOffsetsPartition) -> Option<Arc<Partition>> {
     let table = context.services.replicas.table();
-    table.by_name(&topic.name.0)?.partition(asked.partition_index).cloned()
+    table.by_name(&topic.name)?.partition(asked.partition_index).cloned()
 }
 
 fn answer(context: &RequestContext, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| partition(context, request, topic, asked));
-        ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+        ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
     });
-    ListOffsetsResponse::default().with_topics(topics.collect())
+    ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
 }
 
 fn partition(
@@ -99,30 +112,31 @@ fn partition(
     topic: &ListOffsetsTopic,
     asked: &ListOffsetsPartition,
 ) -> ListOffsetsPartitionResponse {
-    let response = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-    let failed = |code: ErrorCode| response.clone().with_error_code(code.code()).with_offset(-1).with_timestamp(-1);
+    let mut answered = ListOffsetsPartitionResponse {
+        partition_index: asked.partition_index,
+        ..ListOffsetsPartitionResponse::default()
+    };
     if is_unsupported(asked.timestamp, context.api_version) {
-        return failed(ErrorCode::UnsupportedVersion);
+        fail(&mut answered, ErrorCode::UnsupportedVersion);
+        return answered;
     }
-    let Some(found) = find(context, topic, asked) else { return failed(ErrorCode::UnknownTopicOrPartition) };
-    match look_up(&found, request, asked) {
-        Ok(Some(place)) => {
-            let mut response = response;
-            put(&mut response, place, context.api_version);
-            response
-        }
-        Ok(None) => response.with_offset(-1).with_timestamp(-1),
-        Err(error) => failed(error_code::partition(&error)),
+    match find(context, topic, asked).map(|found| look_up(&found, request, asked)) {
+        None => fail(&mut answered, ErrorCode::UnknownTopicOrPartition),
+        Some(Ok(None)) => {}
+        Some(Ok(Some(place))) => put(&mut answered, place, context.api_version),
+        Some(Err(error)) => fail(&mut answered, error_code::partition(&error)),
     }
+    answered
 }
 
 /// `ReplicaManager.isListOffsetsTimestampUnsupported`
 fn is_unsupported(timestamp: i64, version: i16) -> bool {
     match timestamp {
+        EARLIEST_PENDING_UPLOAD => version < 11,
         LATEST_TIERED => version < 9,
         EARLIEST_LOCAL => version < 8,
         MAX_TIMESTAMP => version < 7,
-        _ => timestamp < LATEST_TIERED,
+        _ => timestamp < EARLIEST_PENDING_UPLOAD,
     }
 }
 
@@ -148,6 +162,12 @@ fn look_up(
             0 => None,
             end => Some(at(end - 1, partition.leader_epochs()?.epoch_for_offset(end - 1))),
         },
+        EARLIEST_PENDING_UPLOAD if !partition.is_tiered() => None,
+        EARLIEST_PENDING_UPLOAD => {
+            // The log may have been moved up into what is not remote yet; with nothing remote this is its start.
+            let pending = partition.tiered().copied_to().max(partition.log_start_offset()?);
+            Some(at(pending, partition.leader_epochs()?.epoch_for_offset(pending)))
+        }
         MAX_TIMESTAMP => partition.log().max_timestamp(end)?,
         timestamp => partition.offset_for_timestamp(timestamp, end)?,
     })
@@ -155,7 +175,7 @@ fn look_up(
 
 /// What a reader of the request's isolation may read up to.
 fn readable_end(partition: &Partition, request: &ListOffsetsRequest) -> Result<i64, PartitionError> {
-    Ok(if request.replica_id.0 != CONSUMER {
+    Ok(if request.replica_id != CONSUMER {
         partition.offsets()?.log_end_offset
     } else if request.isolation_level == READ_COMMITTED {
         partition.last_stable_offset()?

@@ -197,7 +197,7 @@ apis! {
     // KAFKA-18659: librdkafka before 2.12 stops compressing in silence unless version 0 is advertised.
     Produce, 3..=13, advertised from 0, produce::handle;
     Fetch, 4..=18, advertised from 4, fetch::handle;
-    ListOffsets, 1..=10, advertised from 1, list_offsets::handle;
+    ListOffsets, 1..=11, advertised from 1, list_offsets::handle;
     Metadata, 0..=13, advertised from 0, metadata::handle;
     OffsetCommit, 2..=10, advertised from 2, offset_commit::handle;
     OffsetFetch, 1..=10, advertised from 1, offset_fetch::handle;

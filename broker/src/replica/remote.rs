@@ -38,6 +38,11 @@ impl Partition {
         Ok(self.tiered().load(&self.log(), self.settings().tier.is_tiered)?)
     }
 
+    /// Whether its topic is in the cold tier and this broker has one (`UnifiedLog.remoteLogEnabled`).
+    pub fn is_tiered(&self) -> bool {
+        self.settings().tier.is_tiered && self.tiered().tier().is_some()
+    }
+
     /// Whether the mover has to look at it: it leads, and its topic is tiered or was and has objects left.
     pub(crate) fn moves_segments(&self) -> bool {
         let has_objects = || self.tiered().remote().is_some_and(|remote| !remote.view().segments.is_empty());
@@ -82,8 +87,7 @@ impl Partition {
     /// compacted log leaves both parts, copied or not.
     pub(super) fn deletable_up_to(&self, high_watermark: i64, now_ms: i64) -> Result<i64, PartitionError> {
         let settings = self.settings();
-        let copies = settings.tier.is_tiered && settings.tier.config.copies && !settings.rules.compacted;
-        if !copies || self.tiered().tier().is_none() {
+        if !settings.tier.config.copies || settings.rules.compacted || !self.is_tiered() {
             return Ok(high_watermark);
         }
         let log = self.log();

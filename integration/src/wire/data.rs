@@ -152,9 +152,9 @@ impl Connection {
     /// Looks an offset up by timestamp, or by one of the timestamps with a meaning.
     #[track_caller]
     pub fn list_offset(&mut self, topic: &str, partition: i32, timestamp: i64) -> ListedOffset {
-        let wanted = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
-        let topic = ListOffsetsTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![wanted]);
-        let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+        let wanted = ListOffsetsPartition { partition_index: partition, timestamp, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: text(topic), partitions: vec![wanted] }];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
         let response = self.send(&request, LIST_OFFSETS_VERSION);
         let found = response.topics.first().and_then(|topic| topic.partitions.first()).expect("an answer");
         ListedOffset { error_code: found.error_code, offset: found.offset, timestamp: found.timestamp }

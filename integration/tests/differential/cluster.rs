@@ -35,11 +35,8 @@ pub(crate) fn compare(both: &mut Differential) {
 }
 
 /// Versions of Kafka that Ottla does not serve, with the reason.
-const FEWER: &[(i16, i16, &str)] = &[
-    (2, 11, "ListOffsets v11 came after Kafka 4.1"),
-    (35, 5, "DescribeLogDirs v5 came after Kafka 4.1"),
-    (18, 5, "ApiVersions v5 came after Kafka 4.1"),
-];
+const FEWER: &[(i16, i16, &str)] =
+    &[(35, 5, "DescribeLogDirs v5 came after Kafka 4.1"), (18, 5, "ApiVersions v5 came after Kafka 4.1")];
 
 fn api_versions(both: &mut Differential) {
     let valid = || {

@@ -122,20 +122,23 @@ fn produce(both: &mut Differential) {
 
 fn list_offsets(both: &mut Differential) {
     let request = |topic: &str, partition, timestamp| {
-        let partition = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
-        let topic = ListOffsetsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
-        ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]).with_timeout_ms(1000)
+        let partition =
+            ListOffsetsPartition { partition_index: partition, timestamp, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: text(topic), partitions: vec![partition] }];
+        ListOffsetsRequest { replica_id: -1, topics, timeout_ms: 1000, ..ListOffsetsRequest::default() }
     };
     for (case, timestamp) in [("latest", -1), ("earliest", -2), ("by time", THEN + 1), ("in the future", THEN * 2)] {
         both.every(case, |_, _| request("data", 0, timestamp));
         both.every(case, |_, _| request("keyed", 0, timestamp));
     }
-    for (case, timestamp) in [("largest timestamp", -3), ("local", -4), ("tiered", -5), ("unknown sentinel", -9)] {
+    for (case, timestamp) in
+        [("largest timestamp", -3), ("local", -4), ("tiered", -5), ("pending upload", -6), ("unknown sentinel", -9)]
+    {
         both.every(case, |_, _| request("data", 0, timestamp));
     }
     both.every("unknown topic", |_, _| request("no-such", 0, -1));
     both.every("unknown partition", |_, _| request("data", 9, -1));
-    both.ask("committed", 2..=99, |_, _| request("data", 0, -1).with_isolation_level(1));
+    both.ask("committed", 2..=99, |_, _| ListOffsetsRequest { isolation_level: 1, ..request("data", 0, -1) });
     both.ask("old epoch", 4..=99, |_, _| with_epoch(request("data", 0, -1), 5));
     both.ask("right epoch", 4..=99, |_, _| with_epoch(request("data", 0, -1), 0));
 }
@@ -229,8 +232,8 @@ fn delete_records(both: &mut Differential) {
     both.every("all", |_, _| request("data", 1, -1));
     both.ask("from the new start", 4..=4, |world, version| fetching(world, version, "data", 0, 0));
     both.ask("to the new start", 7..=7, |_, _| {
-        let partition = ListOffsetsPartition::default().with_partition_index(0).with_timestamp(-2);
-        let topic = ListOffsetsTopic::default().with_name(name("data")).with_partitions(vec![partition]);
-        ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic])
+        let partition = ListOffsetsPartition { timestamp: -2, ..ListOffsetsPartition::default() };
+        let topics = vec![ListOffsetsTopic { name: text("data"), partitions: vec![partition] }];
+        ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() }
     });
 }

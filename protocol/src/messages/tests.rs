@@ -1,16 +1,20 @@
-//! Our requests beside those of the crate, which are the oracle as far as they go, and the bytes of what they lack.
+//! Our bodies beside those of the crate, which are the oracle as far as they go, and the bytes of what they lack.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
+use kafka_protocol::messages::list_offsets_request as their_list;
+use kafka_protocol::messages::list_offsets_response as their_listed;
 use kafka_protocol::messages::offset_commit_request as their_commit;
 use kafka_protocol::messages::offset_fetch_request as their_fetch;
 use kafka_protocol::messages::{GroupId, TopicName};
 use uuid::Uuid;
 
+use super::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use super::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use super::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use super::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
-use super::{OffsetCommitRequest, OffsetFetchRequest};
-use crate::{Encodable, HeaderVersion, Request, StrBytes};
+use super::{ListOffsetsRequest, ListOffsetsResponse, OffsetCommitRequest, OffsetFetchRequest};
+use crate::{Decodable, Encodable, HeaderVersion, StrBytes};
 
 const ID: Uuid = Uuid::from_bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
 
@@ -26,7 +30,7 @@ fn encode(request: &impl Encodable, version: i16) -> Bytes {
 }
 
 /// Every cut of the bytes is an error, and what follows them is left.
-fn assert_comes_back<R: Request + PartialEq + std::fmt::Debug>(request: &R, version: i16) -> Bytes {
+fn assert_comes_back<R: Encodable + Decodable + PartialEq + std::fmt::Debug>(request: &R, version: i16) -> Bytes {
     let bytes = encode(request, version);
     let mut input = Bytes::from([&bytes[..], b"rest"].concat());
     assert_eq!(&R::decode(&mut input, version).expect("it is one"), request, "version {version}");
@@ -187,4 +191,84 @@ fn a_fetch_of_version_10_names_topics_by_id() {
     .concat();
     assert_eq!(bytes, expected);
     assert_eq!(OffsetFetchRequest::header_version(10), 2);
+}
+
+fn list(version: i16) -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition {
+        partition_index: 3,
+        current_leader_epoch: if version >= 4 { 5 } else { -1 },
+        timestamp: -4,
+    };
+    let topic = ListOffsetsTopic { name: text("topic"), partitions: vec![partition] };
+    ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level: i8::from(version >= 2),
+        topics: vec![topic],
+        timeout_ms: if version >= 10 { 500 } else { 0 },
+    }
+}
+
+fn their_list(version: i16) -> theirs::ListOffsetsRequest {
+    let partition = their_list::ListOffsetsPartition::default()
+        .with_partition_index(3)
+        .with_current_leader_epoch(if version >= 4 { 5 } else { -1 })
+        .with_timestamp(-4);
+    let topic =
+        their_list::ListOffsetsTopic::default().with_name(TopicName(text("topic"))).with_partitions(vec![partition]);
+    theirs::ListOffsetsRequest::default()
+        .with_replica_id((-1).into())
+        .with_isolation_level(i8::from(version >= 2))
+        .with_topics(vec![topic])
+        .with_timeout_ms(if version >= 10 { 500 } else { 0 })
+}
+
+fn listed(version: i16) -> ListOffsetsResponse {
+    let partition = ListOffsetsPartitionResponse {
+        partition_index: 3,
+        error_code: 1,
+        timestamp: 1_700_000_000_000,
+        offset: 77,
+        leader_epoch: if version >= 4 { 5 } else { -1 },
+    };
+    let topic = ListOffsetsTopicResponse { name: text("topic"), partitions: vec![partition] };
+    ListOffsetsResponse { throttle_time_ms: if version >= 2 { 9 } else { 0 }, topics: vec![topic] }
+}
+
+fn their_listed(version: i16) -> theirs::ListOffsetsResponse {
+    let partition = their_listed::ListOffsetsPartitionResponse::default()
+        .with_partition_index(3)
+        .with_error_code(1)
+        .with_timestamp(1_700_000_000_000)
+        .with_offset(77)
+        .with_leader_epoch(if version >= 4 { 5 } else { -1 });
+    let topic = their_listed::ListOffsetsTopicResponse::default()
+        .with_name(TopicName(text("topic")))
+        .with_partitions(vec![partition]);
+    theirs::ListOffsetsResponse::default()
+        .with_throttle_time_ms(if version >= 2 { 9 } else { 0 })
+        .with_topics(vec![topic])
+}
+
+#[test]
+fn offsets_are_listed_as_by_the_crate_in_its_versions() {
+    for version in 1..=10 {
+        assert_eq!(assert_comes_back(&list(version), version), encode(&their_list(version), version));
+        assert_eq!(assert_comes_back(&listed(version), version), encode(&their_listed(version), version));
+        assert_eq!(
+            encode(&ListOffsetsRequest::default(), version),
+            encode(&theirs::ListOffsetsRequest::default(), version)
+        );
+        assert_eq!(
+            (ListOffsetsRequest::header_version(version), ListOffsetsResponse::header_version(version)),
+            (theirs::ListOffsetsRequest::header_version(version), theirs::ListOffsetsResponse::header_version(version)),
+            "version {version}"
+        );
+    }
+}
+
+#[test]
+fn version_11_of_listed_offsets_is_as_version_10() {
+    assert_eq!(assert_comes_back(&list(11), 11), encode(&their_list(10), 10));
+    assert_eq!(assert_comes_back(&listed(11), 11), encode(&their_listed(10), 10));
+    assert_eq!((ListOffsetsRequest::header_version(11), ListOffsetsResponse::header_version(11)), (2, 1));
 }
