@@ -33,6 +33,12 @@ pub enum RemoteError {
     /// Somebody else wrote under a key of ours: another leader, or another cluster with our id.
     #[error("{key} was written by somebody else")]
     Fenced { key: Path },
+    /// Of what was there nothing is left, not even a manifest: somebody emptied the store, or it is another one.
+    #[error(
+        "the store has nothing of {folder} any more, where {segments} segments were; to do without their records, delete \
+         those before the local log's start"
+    )]
+    Emptied { folder: Path, segments: usize },
     /// The local log has other records than the remote part of it.
     #[error("the local log and its remote part have different records at offset {offset}")]
     Diverged { offset: i64 },

@@ -45,6 +45,8 @@ mod rate;
 mod reader;
 mod rebuild;
 mod remote_partition;
+#[cfg(test)]
+mod rivals;
 mod segment_object;
 mod store;
 mod sweep;

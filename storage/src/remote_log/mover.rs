@@ -176,6 +176,10 @@ impl Mover {
     /// Takes over what the newest manifest says.
     async fn look_up(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<(), RemoteError> {
         let newest = newest(&self.store, self.partition.keys()).await?;
+        let known = self.partition.view();
+        if newest.versions.is_empty() && !known.live().is_empty() {
+            return Err(self.emptied());
+        }
         if let Some(newer) = newest.versions.last().filter(|version| version.leader_epoch > input.leader_epoch) {
             return Err(RemoteError::Fenced { key: self.partition.keys().manifest(*newer) });
         }
@@ -215,6 +219,12 @@ impl Mover {
         };
         let segment = self.upload(&export, input.now_ms).await?;
         let mut segments = self.partition.view().segments.clone();
+        // A replica that rolled elsewhere than the leader before may have in one segment what lies in several already.
+        let apart = segments.partition_point(|other| other.base_offset < base_offset);
+        if apart < segments.len() {
+            segments.truncate(apart);
+            self.doubt = Doubt::Since(input.now_ms);
+        }
         segments.push(Arc::clone(&segment));
         self.publish(input.leader_epoch, &segments).await?;
         // Only now may readers see it, and the local segment go.
@@ -300,14 +310,35 @@ impl Mover {
         Ok(found.old.len())
     }
 
-    /// A leader that was deposed must not delete what its successor reads.
+    /// A leader that was deposed must not delete what its successor reads, nor say what the log is.
     pub(super) async fn check_newest(&self) -> Result<(), RemoteError> {
         let keys = self.partition.keys();
         let known = self.published.as_ref().and_then(|known| known.versions.last().copied());
         match versions(&self.store, keys).await?.last().copied() {
             Some(newest) if Some(newest) != known => Err(RemoteError::Fenced { key: keys.manifest(newest) }),
+            None if known.is_some() => Err(self.emptied()),
             _ => Ok(()),
         }
+    }
+
+    fn emptied(&self) -> RemoteError {
+        RemoteError::Emptied { folder: self.partition.keys().folder(), segments: self.partition.view().live().len() }
+    }
+
+    /// Whoever led before may have written a manifest since it was looked for, and be about to delete what that has as unreadable:
+    /// here it is unreadable from now on too. Whatever he writes later comes to nothing: the newest manifest is not his.
+    async fn adopt(&mut self) -> Result<(), RemoteError> {
+        let keys = self.partition.keys();
+        let versions = versions(&self.store, keys).await?;
+        let known = self.published.as_ref().and_then(|known| known.versions.last().copied());
+        if let Some(newest) = versions.last().filter(|newest| Some(**newest) != known) {
+            return Err(RemoteError::Fenced { key: keys.manifest(*newest) });
+        }
+        self.partition.raise_log_start(furthest_start(&self.store, keys, &versions).await?);
+        if let Some(published) = &mut self.published {
+            published.versions = versions;
+        }
+        Ok(())
     }
 
     /// Writes the manifest of `segments`, and removes what it replaces.
@@ -316,13 +347,15 @@ impl Mover {
         leader_epoch: i32,
         segments: &[Arc<RemoteSegment>],
     ) -> Result<(), RemoteError> {
+        self.check_newest().await?;
         let Some(known) = &self.published else { return Ok(()) };
         let keys = self.partition.keys();
         let first = segments.first().map_or(i64::MAX, |segment| segment.base_offset);
+        let is_whole = |part: &Part| segments.binary_search_by_key(&part.end_offset, |last| last.end_offset).is_ok();
         let (mut parts, gone): (Vec<Part>, Vec<Part>) =
-            known.parts.iter().cloned().partition(|part| part.end_offset > first);
+            known.parts.iter().cloned().partition(|part| part.end_offset > first && is_whole(part));
         let in_parts = parts.last().map_or(0, |last| last.end_offset);
-        let own = segments.partition_point(|segment| segment.base_offset < in_parts);
+        let own = segments.partition_point(|segment| segment.end_offset <= in_parts);
         let mut own: Vec<RemoteSegment> = segments[own..].iter().map(|s| RemoteSegment::clone(s)).collect();
         while own.len() > SPLIT {
             parts.push(self.write_part(own.drain(..SPLIT / 2).collect()).await?);
@@ -339,12 +372,13 @@ impl Mover {
         let key = keys.manifest(version);
         self.store.create(&key, encoded(manifest.encode(), &key)?).await?;
         let replaced = known.versions.iter().map(|version| keys.manifest(*version));
+        let is_takeover = known.versions.last().is_some_and(|last| last.leader_epoch != leader_epoch);
         let outdated: Vec<_> = replaced.chain(gone.iter().map(|part| keys.part(part.id))).collect();
         self.published = Some(Published { versions: vec![version], log_start_offset, parts });
         for key in outdated {
             self.store.delete(&key).await?;
         }
-        Ok(())
+        if is_takeover { self.adopt().await } else { Ok(()) }
     }
 
     async fn write_part(&self, segments: Vec<RemoteSegment>) -> Result<Part, RemoteError> {
@@ -386,16 +420,34 @@ async fn versions(store: &RemoteStore, keys: &PartitionKeys) -> Result<Vec<Manif
     Ok(versions)
 }
 
+/// The furthest start of the log that any of the manifests has. One that is not whole was never believed by who wrote it.
+async fn furthest_start(
+    store: &RemoteStore,
+    keys: &PartitionKeys,
+    versions: &[ManifestVersion],
+) -> Result<i64, RemoteError> {
+    let mut furthest = 0;
+    for version in versions {
+        if let Ok(manifest) = Manifest::decode(store.get(&keys.manifest(*version)).await?) {
+            furthest = furthest.max(manifest.log_start_offset);
+        }
+    }
+    Ok(furthest)
+}
+
 /// The newest whole manifest of a partition, with the segments of its parts. One that is not whole was never believed by who
-/// wrote it, so the one before it is still there, unless it is the first of all.
+/// wrote it, so the one before it is still there, unless it is the first of all. Where one of an earlier leader is left, the change of
+/// leaders is not over: what that one has as unreadable may be gone.
 pub(super) async fn newest(store: &RemoteStore, keys: &PartitionKeys) -> Result<Newest, RemoteError> {
     let versions = versions(store, keys).await?;
     for (at, version) in versions.iter().enumerate().rev() {
         let is_last = at == 0;
         let key = keys.manifest(*version);
         match Manifest::decode(store.get(&key).await?) {
-            Ok(manifest) => {
+            Ok(mut manifest) => {
                 let segments = segments_of(store, keys, &manifest).await?;
+                let left = furthest_start(store, keys, &versions[..at]).await?;
+                manifest.log_start_offset = manifest.log_start_offset.max(left);
                 return Ok(Newest { versions, manifest, segments });
             }
             Err(source) if is_last && version.sequence > FIRST || matches!(source, ManifestError::Version(_)) => {
@@ -427,5 +479,5 @@ async fn segments_of(
 }
 
 fn in_parts(manifest: &Manifest, segment: &RemoteSegment) -> bool {
-    manifest.parts.last().is_some_and(|last| segment.base_offset < last.end_offset)
+    manifest.parts.last().is_some_and(|last| segment.end_offset <= last.end_offset)
 }

@@ -20,19 +20,24 @@ use crate::{Log, LogConfig, ReadLimits};
 
 const NOW: i64 = 1_700_000_000_000;
 const EPOCH: i32 = 3;
-const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+pub(super) const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
 const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
 const MANY: CacheLimits = CacheLimits { bytes: 1 << 20, count: 1000 };
 
-fn keys() -> PartitionKeys {
+pub(super) fn keys() -> PartitionKeys {
     PartitionKeys::new("cluster", Uuid::from_u128(7), &TopicPartition::new("t", 0))
 }
 
 /// A log of `batches` batches of three records, a few of them in each segment.
 fn log(batches: i64) -> Arc<Log> {
+    log_of(batches, 1000)
+}
+
+/// The same in segments of that size.
+pub(super) fn log_of(batches: i64, segment_bytes: u32) -> Arc<Log> {
     let file_system: Arc<dyn FileSystem> = Arc::new(LosingFileSystem::default());
     let log_dir = LogDir::open(std::path::Path::new("/data"), &LogDirOptions::new(file_system)).unwrap();
-    let config = LogConfig { segment_bytes: 1000, index_interval_bytes: 200, ..LogConfig::default() };
+    let config = LogConfig { segment_bytes, index_interval_bytes: 200, ..LogConfig::default() };
     let log = Log::open(&log_dir, TopicPartition::new("t", 0), Uuid::from_u128(7), config);
     append(&log, batches);
     log
@@ -68,7 +73,7 @@ async fn count(store: &RemoteStore) -> usize {
     count
 }
 
-fn input(config: TierConfig) -> StepInput {
+pub(super) fn input(config: TierConfig) -> StepInput {
     StepInput { config, leader_epoch: EPOCH, stable_end_offset: i64::MAX, orphan_grace_ms: i64::MAX, now_ms: NOW }
 }
 
@@ -114,7 +119,7 @@ async fn remote_bytes(reader: &RemoteReader, view: &RemoteView, mut offset: i64,
     all.freeze()
 }
 
-async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: &RemoteView) {
+pub(super) async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: &RemoteView) {
     let (start, end) = (view.start_offset().unwrap(), view.end_offset().unwrap());
     let expected = local_bytes(log, start, end);
     for (chunk_bytes, max_bytes) in [(100, 700), (4 << 20, 1), (333, 1 << 20)] {
@@ -268,6 +273,35 @@ async fn faults_delay_and_nothing_else() {
         inner.heal();
         assert!(failures > 0);
         check_everything(&log, &store, &partition.view()).await;
+    }
+}
+
+/// What is gone without our doing is told, and what is local stays, until somebody gives the rest up.
+#[tokio::test]
+async fn a_store_that_was_emptied_is_told_of() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log(24), store(inner.clone()));
+    let (mut first, partition) = mover(&store);
+    settle(&mut first, &log, input(KEEP)).await;
+    let before = partition.view();
+    store.delete_all(&keys().folder()).await.unwrap();
+    append(&log, 24);
+    let restarted = Arc::new(RemotePartition::load(keys(), &log).unwrap());
+    let second = Mover::new(Arc::clone(&store), 1, Arc::clone(&restarted));
+    for (mut mover, partition) in [(first, partition), (second, restarted)] {
+        for _ in 0..2 {
+            let refused = mover.step(&log, &input(KEEP)).await.unwrap_err();
+            assert!(matches!(refused, RemoteError::Emptied { .. }), "{refused}");
+        }
+        assert_eq!(
+            (&partition.view(), inner.keys().await.iter().any(|key| key.contains("/manifest/"))),
+            (&before, false)
+        );
+        partition.raise_log_start(before.end_offset().unwrap());
+        settle(&mut mover, &log, input(KEEP)).await;
+        assert_eq!(partition.view().start_offset(), before.end_offset());
+        check_everything(&log, &store, &partition.view()).await;
+        store.delete_all(&keys().folder()).await.unwrap();
     }
 }
 
