@@ -40,6 +40,12 @@ pub fn tool_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Finished
     process::run(script().args(["tool", name]).args(arguments), input, TOOL_LIMIT)
 }
 
+/// Where `LocalTieredStorage` is, for `remote.log.storage.manager.class.path`.
+#[track_caller]
+pub fn tiered_class_path() -> String {
+    process::run(script().arg("tiered-classpath"), b"", START_LIMIT).ok().trim().to_owned()
+}
+
 /// Compiles and runs a Java program of `integration/clients/java` on Kafka's class path.
 #[track_caller]
 pub fn java(program: &str, arguments: &[&str]) -> Finished {

@@ -187,6 +187,19 @@ impl ObjectStore {
         names.map(|rest| rest.split('<').next().unwrap_or_default().to_owned()).collect()
     }
 
+    /// Deletes everything that is in the bucket, behind everybody's back.
+    ///
+    /// # Panics
+    /// The store does not do it, or it is not one of S3's protocol.
+    #[track_caller]
+    pub fn empty(&self) {
+        assert!(self.protocol == Protocol::S3, "others have other paths");
+        for key in self.keys() {
+            let deleted = self.signed("DELETE", &format!("/{BUCKET}/{key}"));
+            assert_eq!(deleted.status, 204, "{}", deleted.body);
+        }
+    }
+
     /// A request with our signature to the store itself.
     #[track_caller]
     fn signed(&self, method: &str, target: &str) -> HttpResponse {

@@ -10,6 +10,7 @@ use protocol::record_batch::{BatchBuilder, Codec};
 
 use crate::audit;
 use crate::broker::Broker;
+use crate::kafka;
 use crate::wait;
 use crate::wire::{Connection, EARLIEST, text};
 
@@ -99,4 +100,47 @@ pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
             path => found.push(path),
         }
     }
+}
+
+/// `RemoteLogMetadataFormatter` of Kafka 4.3.
+const FORMATTER: &str = "org.apache.kafka.server.log.remote.metadata.storage.serialization.RemoteLogMetadataSerde$RemoteLogMetadataFormatter";
+
+/// One record of `__remote_log_metadata`, as Kafka's formatter prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteLogEvent {
+    pub segment_id: String,
+    /// Of the segment, in words: offsets, the largest timestamp, size, whether it has aborted transactions; empty in updates.
+    pub segment: String,
+    pub state: String,
+}
+
+/// What Kafka's console consumer and formatter print of everything in partition 0 of `__remote_log_metadata`.
+///
+/// # Panics
+/// They fail, or print something else.
+#[track_caller]
+pub fn remote_log_events(broker: &Broker) -> Vec<RemoteLogEvent> {
+    let count = broker.connect().latest("__remote_log_metadata", 0).to_string();
+    let bootstrap = broker.bootstrap();
+    let wanted = ["--bootstrap-server", &bootstrap, "--topic", "__remote_log_metadata", "--from-beginning"];
+    let all = ["--max-messages", &count, "--formatter", FORMATTER];
+    let printed = kafka::tool("console-consumer", &[&wanted[..], &all[..]].concat()).ok();
+    let events: Vec<_> = printed.lines().filter(|line| line.starts_with("partition: 0, ")).map(event).collect();
+    assert_eq!(events.len().to_string(), count, "{printed}");
+    events
+}
+
+fn event(line: &str) -> RemoteLogEvent {
+    let names = ["startOffset", "endOffset", "maxTimestampMs", "segmentSizeInBytes", "txnIdxEmpty"];
+    let told = names.iter().filter_map(|name| Some(format!("{name}={}", field(line, name)?)));
+    RemoteLogEvent {
+        segment_id: field(line, "id").expect("an id").to_owned(),
+        segment: told.collect::<Vec<_>>().join(" "),
+        state: field(line, "state").expect("a state").to_owned(),
+    }
+}
+
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(&format!(" {name}="))?;
+    rest.split([',', '}']).next()
 }

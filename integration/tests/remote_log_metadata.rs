@@ -7,6 +7,7 @@ use std::time::Duration;
 use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::kafka;
+use integration::tiering::remote_log_events;
 use integration::wait;
 use integration::wire::Connection;
 use integration::{process, records, workspace};
@@ -18,7 +19,6 @@ use protocol::remote_log_record::{RemoteLogRecord, RemoteLogSegmentState};
 
 const TOPIC: &str = "__remote_log_metadata";
 const LIMIT: Duration = Duration::from_secs(120);
-const FORMATTER: &str = "org.apache.kafka.server.log.remote.metadata.storage.serialization.RemoteLogMetadataSerde$RemoteLogMetadataFormatter";
 const TIERED: [(&str, &str); 4] = [
     ("remote.storage.enable", "true"),
     ("segment.bytes", "1048576"),
@@ -122,15 +122,12 @@ fn kafkas_tools_read_it(broker: &Broker, connection: &mut Connection) {
         assert!(described.contains(part), "{part} in {described}");
     }
     let count: usize = told(connection).iter().map(|(_, states)| states.len()).sum();
-    let count = count.to_string();
-    let wanted = ["--bootstrap-server", &bootstrap, "--topic", TOPIC, "--from-beginning", "--max-messages", &count];
-    let printed = kafka::tool("console-consumer", &[&wanted[..], &["--formatter", FORMATTER]].concat()).ok();
-    let lines: Vec<&str> = printed.lines().filter(|line| line.starts_with("partition: ")).collect();
-    let of_state = |state: &str| lines.iter().filter(|line| line.contains(&format!("state={state}"))).count();
-    assert_eq!(lines.len().to_string(), count, "{printed}");
-    assert!(lines[0].contains("startOffset=0, ") && lines[0].contains("topicIdPartition="), "{printed}");
-    assert_eq!(of_state("COPY_SEGMENT_STARTED"), of_state("COPY_SEGMENT_FINISHED"), "{printed}");
-    assert_eq!(of_state("DELETE_SEGMENT_FINISHED"), 2, "{printed}");
+    let events = remote_log_events(broker);
+    let of_state = |state: &str| events.iter().filter(|event| event.state == state).count();
+    assert_eq!(events.len(), count, "{events:?}");
+    assert!(events[0].segment.starts_with("startOffset=0 "), "{events:?}");
+    assert_eq!(of_state("COPY_SEGMENT_STARTED"), of_state("COPY_SEGMENT_FINISHED"), "{events:?}");
+    assert_eq!(of_state("DELETE_SEGMENT_FINISHED"), 2, "{events:?}");
 }
 
 /// `ottla tier`, where `live` is not deleted.

@@ -71,15 +71,18 @@ pub(crate) async fn prepare_topics(client: &Arc<Client>) {
     let mut calls = JoinSet::new();
     for number in 0..TOPICS {
         let client = Arc::clone(client);
-        calls.spawn(async move {
-            let partition = partition(&client, number).await;
-            if partition.get_offset(OffsetAt::Latest).await.expect("an offset") == 0 {
-                let offsets = partition.produce(vec![record(None)], Compression::Lz4).await.expect("the no-op record");
-                assert_eq!(offsets, [0]);
-            }
-        });
+        calls.spawn(async move { prepare_topic(&client, number).await });
     }
     calls.join_all().await;
+}
+
+/// See [`prepare_topics`].
+pub(crate) async fn prepare_topic(client: &Client, number: usize) {
+    let partition = partition(client, number).await;
+    if partition.get_offset(OffsetAt::Latest).await.expect("an offset") == 0 {
+        let offsets = partition.produce(vec![record(None)], Compression::Lz4).await.expect("the no-op record");
+        assert_eq!(offsets, [0]);
+    }
 }
 
 /// Reads `offsets` and needs every one of them, in order.

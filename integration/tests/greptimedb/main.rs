@@ -18,8 +18,10 @@
 //! | 18, 19 a dozen INSERTs, a datanode that is killed | [`checklist::a_datanode_that_was_killed_reads_its_records_again`] |
 //! | 20 the broker is killed | [`wal_simulator`] |
 //! | 21 containers come and go | `packaging/check-images`, `check_greptimedb_guide` |
+//! | its log with an old part in an object store | [`tiered`] |
 //! | 22 a higher limit of a message | [`checklist::a_higher_limit_holds_for_the_broker_and_for_a_topic`] |
 
 mod checklist;
 mod database;
+mod tiered;
 mod wal_simulator;

@@ -22,7 +22,7 @@ const BATCHES: usize = 12;
 const KILL_AFTER: usize = TOPICS * BATCHES / 3;
 
 /// An acknowledged batch: the offset of each of its values.
-type Acknowledged = Vec<(i64, Vec<u8>)>;
+pub(crate) type Acknowledged = Vec<(i64, Vec<u8>)>;
 
 /// Values of one batch: sizes differ from batch to batch up to the limit; half of the bytes do not compress.
 fn batch_values(topic: usize, attempt: usize) -> Vec<Vec<u8>> {
@@ -39,7 +39,7 @@ fn batch_values(topic: usize, attempt: usize) -> Vec<Vec<u8>> {
 }
 
 /// One topic's writer: one batch in flight, a new one after each answer or after the deadline.
-async fn write(client: Arc<Client>, topic: usize, acknowledged: Arc<AtomicUsize>) -> Vec<Acknowledged> {
+pub(crate) async fn write(client: Arc<Client>, topic: usize, acknowledged: Arc<AtomicUsize>) -> Vec<Acknowledged> {
     let partition = partition(&client, topic).await;
     let mut batches = Vec::new();
     for attempt in 0.. {
@@ -62,7 +62,7 @@ async fn write(client: Arc<Client>, topic: usize, acknowledged: Arc<AtomicUsize>
     batches
 }
 
-async fn replay_everything(client: &Arc<Client>, written: Vec<Vec<Acknowledged>>) {
+pub(crate) async fn replay_everything(client: &Arc<Client>, written: Vec<Vec<Acknowledged>>) {
     let mut calls = JoinSet::new();
     for (topic, batches) in written.into_iter().enumerate() {
         let client = Arc::clone(client);
@@ -81,7 +81,7 @@ async fn replay_everything(client: &Arc<Client>, written: Vec<Vec<Acknowledged>>
 }
 
 /// The metasrv prunes; a replay from below the new start must be refused.
-async fn prune(client: &Arc<Client>, topic: usize) {
+pub(crate) async fn prune(client: &Arc<Client>, topic: usize) {
     let partition = partition(client, topic).await;
     let end = partition.get_offset(OffsetAt::Latest).await.expect("an offset");
     let start = end / 2;
