@@ -50,6 +50,8 @@ impl Log {
     /// As loading.
     pub fn rolled_segments(&self) -> Result<Vec<RolledSegment>, Error> {
         let loaded = self.loaded()?;
+        // A segment that the cleaner replaces while it is looked at has no files any more.
+        let _structure = self.lock_structure(loaded)?;
         let mut candidates = self.candidates(loaded)?;
         candidates.pop();
         let rolled = |candidate: &super::retention::Candidate| RolledSegment {
