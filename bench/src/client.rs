@@ -18,7 +18,7 @@ use protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 const CREATE_TOPICS_VERSION: i16 = 5;
 const DELETE_TOPICS_VERSION: i16 = 5;
 const METADATA_VERSION: i16 = 9;
-const LIST_OFFSETS_VERSION: i16 = 3;
+const LIST_OFFSETS_VERSION: i16 = 8;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Encodes `request` with its header and size: the bytes that go over the wire.
@@ -150,8 +150,13 @@ impl Client {
 
     /// The log end offset of one partition.
     pub(crate) fn latest_offset(&mut self, topic: &str, partition: i32) -> Result<i64> {
-        let wanted =
-            ListOffsetsPartition { partition_index: partition, timestamp: -1, ..ListOffsetsPartition::default() };
+        const LATEST: i64 = -1;
+        self.offset(topic, partition, LATEST)
+    }
+
+    /// The offset that a timestamp, or one of its special values, stands for.
+    pub(crate) fn offset(&mut self, topic: &str, partition: i32, timestamp: i64) -> Result<i64> {
+        let wanted = ListOffsetsPartition { partition_index: partition, timestamp, ..ListOffsetsPartition::default() };
         let topics = vec![ListOffsetsTopic { name: text(topic), partitions: vec![wanted] }];
         let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
         let response = self.send(&request, LIST_OFFSETS_VERSION)?;

@@ -1,7 +1,7 @@
 //! `bench`: how much a broker costs, measured from outside.
 //!
 //! `bench compare` runs Ottla and Apache Kafka in turn, A B A B, with the same client on the same
-//! machine, and prints broker CPU, latency and memory with ratios. `bench groups` does that for groups of consumers. `bench load` drives one broker that
+//! machine, and prints broker CPU, latency and memory with ratios. `bench groups` does that for groups of consumers, `bench tier` measures the cold tier. `bench load` drives one broker that
 //! is already running. Trust the CPU columns: wall times depend on whatever else the machine does.
 #![allow(clippy::print_stdout, reason = "the tables on standard output are what this program is for")]
 
@@ -13,6 +13,7 @@ mod groups;
 mod process;
 mod report;
 mod request;
+mod tier;
 mod workload;
 
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ enum Command {
     Compare(compare::Options),
     /// Measures rebalances and heartbeats of 1,000 groups of 10 and of one group of 1,000, by each protocol, with both brokers in turn.
     Groups(groups::Options),
+    /// Measures how fast consumers drain the cold tier, and what producers feel of it. Ottla only.
+    Tier(tier::Options),
     /// Runs one case against a broker that is already running.
     Load(LoadOptions),
     /// Lists the cases by name.
@@ -68,6 +71,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => compare::run(&options),
         Command::Groups(options) => groups::run(&options),
+        Command::Tier(options) => tier::run(&options),
         Command::Load(options) => load(&options),
         Command::Cases => {
             for case in workload::CASES {

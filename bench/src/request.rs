@@ -116,6 +116,7 @@ pub(crate) struct Fetch {
     records_position: usize,
     offset: i64,
     end_offset: i64,
+    is_patient: bool,
 }
 
 impl Fetch {
@@ -141,7 +142,12 @@ impl Fetch {
         // watermark 8, last stable offset 8, log start offset 8, aborted transactions 4 (null),
         // preferred replica 4: then the size of the records.
         let records_position = 4 + 4 + 2 + 4 + 4 + 2 + topic.len() + 4 + 4 + 2 + 24 + 4 + 4;
-        Ok(Self { frame, offset_position, records_position, offset: 0, end_offset })
+        Ok(Self { frame, offset_position, records_position, offset: 0, end_offset, is_patient: false })
+    }
+
+    /// An answer without records is no error: what is remote may come with the next one.
+    pub(crate) fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
     }
 
     fn check(&mut self, answer: &[u8]) -> Result<u64> {
@@ -150,6 +156,9 @@ impl Fetch {
         let error = i16::from_be_bytes([answer[self.records_position - 34], answer[self.records_position - 33]]);
         ensure!(error == 0, "fetch at {}: error {error}", self.offset);
         let records = &answer[start..];
+        if records.is_empty() && self.is_patient {
+            return Ok(0);
+        }
         ensure!(!records.is_empty(), "nothing at offset {}", self.offset);
         self.offset = next_offset(records)?;
         if self.offset >= self.end_offset {

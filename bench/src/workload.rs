@@ -150,7 +150,8 @@ pub(crate) fn run(
     Ok(run)
 }
 
-fn produce_templates(case: &Case, topic: &str) -> Result<Vec<Template>> {
+/// One batch again and again for each connection.
+pub(crate) fn produce_templates(case: &Case, topic: &str) -> Result<Vec<Template>> {
     let batch = batch(case.records, case.value_size, now_ms());
     (0..case.connections)
         .map(|connection| {

@@ -35,6 +35,11 @@ impl Ottla {
     }
 
     pub(crate) fn start(binary: &Path) -> Result<Self> {
+        Self::start_with(binary, "")
+    }
+
+    /// Starts it with lines of properties besides those that it needs.
+    pub(crate) fn start_with(binary: &Path, more: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_ports()?;
         let (address, controller) = (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), port + 1);
@@ -45,7 +50,7 @@ impl Ottla {
                 "process.roles=broker,controller\nnode.id=1\n\
                  listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
                  controller.listener.names=CONTROLLER\n\
-                 log.dirs={}\nlog.segment.delete.delay.ms=1000\n",
+                 log.dirs={}\nlog.segment.delete.delay.ms=1000\n{more}",
                 folder.path().join("data").display()
             ),
         )?;
