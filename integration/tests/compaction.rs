@@ -226,6 +226,7 @@ fn compact_everything(broker: &Broker, base_ms: i64) -> Left {
             ("index.interval.bytes", "100"),
         ];
         connection.create_topic(topic, 1, &configs);
+        connection.await_service(topic, 0);
         let (producer_id, epoch) = connection.init_producer();
         let mut producer = (producer_id, epoch, 0);
         for phase in 0..2 {

@@ -22,10 +22,15 @@ impl Ottla {
     /// Builds the release binary of this checkout and returns its path.
     pub(crate) fn build() -> Result<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout")?;
-        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--release", "--package", "ottla"])
-            .current_dir(root)
-            .status()?;
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--release", "--package", "ottla"]).current_dir(root);
+        // What `cargo run` tells of this crate: ring, and so everything above it, would be built anew each time.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|it| it.starts_with("CARGO_PKG_") || it.starts_with("CARGO_MANIFEST_")) {
+                cargo.env_remove(name);
+            }
+        }
+        let status = cargo.status()?;
         ensure!(status.success(), "cargo build failed");
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(target) => PathBuf::from(target),

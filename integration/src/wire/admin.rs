@@ -8,7 +8,7 @@ use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::metadata_response::MetadataResponseTopic;
 use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, TopicName};
 
-use super::{Connection, text};
+use super::{Connection, LATEST, text};
 use crate::wait;
 
 const LEADER_LIMIT: Duration = Duration::from_secs(60);
@@ -44,6 +44,14 @@ impl Connection {
                 && found.partitions.len() == usize::try_from(partitions).unwrap_or(usize::MAX)
                 && found.partitions.iter().all(|partition| partition.error_code == 0 && partition.leader_id.0 >= 0)
         });
+    }
+
+    /// Waits until a partition answers: a broker may tell of a leader before that one knows (Kafka's metadata cache comes before its
+    /// replicas). A log that nobody had used is opened by that.
+    #[track_caller]
+    pub fn await_service(&mut self, topic: &str, partition: i32) {
+        let is_served = || self.list_offset(topic, partition, LATEST).error_code == 0;
+        wait::until_true("the partition is served", LEADER_LIMIT, is_served);
     }
 
     /// What Metadata says of one topic; never creates it.
