@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use broker::Broker;
 use broker::clock::Clock;
-use broker::config::{BrokerConfig, ConfigWarning, Sources, environment, server_properties};
+use broker::config::{BrokerConfig, ConfigWarning, Sources, environment};
+use storage::properties;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::logging::Logging;
@@ -35,7 +36,7 @@ pub(crate) fn configure(
     let file = match file {
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let properties = server_properties::parse_bytes(&bytes);
+            let properties = properties::parse_bytes(&bytes);
             Some(properties.with_context(|| format!("cannot understand {}", path.display()))?)
         }
         None => None,

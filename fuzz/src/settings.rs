@@ -1,7 +1,7 @@
 //! `server.properties`: any text gives settings or a reason.
 
 use broker::config::BrokerConfig;
-use broker::config::server_properties::parse_bytes;
+use storage::properties::parse_bytes;
 
 use crate::Target;
 
@@ -16,7 +16,8 @@ pub(crate) fn targets() -> Vec<Target> {
 }
 
 fn run(input: &[u8]) {
-    if let Err(error) = parse_bytes(input).and_then(BrokerConfig::new) {
+    let Ok(properties) = parse_bytes(input) else { return };
+    if let Err(error) = BrokerConfig::new(properties) {
         assert!(!error.to_string().is_empty(), "an error says what is wrong");
     }
 }

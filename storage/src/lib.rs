@@ -47,6 +47,7 @@ pub mod log_dir;
 pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
+pub mod properties;
 pub mod remote_log;
 mod segment;
 mod segment_file;

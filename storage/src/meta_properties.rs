@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::str;
 
 use protocol::ids::{self, Uuid};
 
 use crate::file_system::FileSystem;
+use crate::properties::{self, PropertiesError};
 
 /// Name of the file in a log directory.
 pub const META_PROPERTIES: &str = "meta.properties";
@@ -33,7 +33,7 @@ pub enum MetaPropertiesError {
     Io(#[from] io::Error),
     /// Not a properties file.
     #[error("meta.properties is not a properties file: {0}")]
-    Malformed(String),
+    Malformed(#[from] PropertiesError),
     /// Neither version 0 nor 1.
     #[error("Unknown meta.properties version number {0}")]
     Version(String),
@@ -128,7 +128,7 @@ impl MetaProperties {
         let is_version_1 = self.cluster_id.is_some() && self.node_id.is_some();
         let mut text = String::from("#\n");
         let mut put = |key: &str, value: &str| {
-            let written = writeln!(text, "{key}={}", escape(value));
+            let written = writeln!(text, "{key}={}", properties::escape_value(value));
             debug_assert!(written.is_ok(), "writing to a string does not fail");
         };
         if let Some(node_id) = self.node_id {
@@ -149,8 +149,7 @@ impl MetaProperties {
     /// # Errors
     /// All of [`MetaPropertiesError`] that concern one file, but `Io`.
     pub fn decode(bytes: &[u8]) -> Result<Self, MetaPropertiesError> {
-        let text = str::from_utf8(bytes).map_err(|_| MetaPropertiesError::Malformed("not text".to_owned()))?;
-        let mut properties = parse_properties(text)?;
+        let mut properties: HashMap<String, String> = properties::parse_bytes(bytes)?.into_iter().collect();
         let version = properties.remove("version").unwrap_or_else(|| "0".to_owned());
         let (node_key, is_version_1) = match version.as_str() {
             "0" => ("broker.id", false),
@@ -227,77 +226,6 @@ pub fn is_reserved(directory_id: Uuid) -> bool {
 /// (`MetaPropertiesEnsemble.Copier.generateValidDirectoryId`).
 pub fn is_valid_directory_id(directory_id: Uuid) -> bool {
     !is_reserved(directory_id) && !ids::format_uuid(directory_id).starts_with('-')
-}
-
-/// Keys and values of Java's `Properties.load`, without lines that go on in the next one.
-fn parse_properties(text: &str) -> Result<HashMap<String, String>, MetaPropertiesError> {
-    let mut properties = HashMap::new();
-    for line in text.lines() {
-        let line = line.trim_start();
-        if line.is_empty() || line.starts_with(['#', '!']) {
-            continue;
-        }
-        let malformed = || MetaPropertiesError::Malformed(line.chars().take(200).collect());
-        let mut key = String::new();
-        let mut rest = line.chars();
-        let mut separator = None;
-        while let Some(char) = rest.next() {
-            match char {
-                '\\' => key.push(unescape(&mut rest).ok_or_else(malformed)?),
-                '=' | ':' | ' ' | '\t' => {
-                    separator = Some(char);
-                    break;
-                }
-                _ => key.push(char),
-            }
-        }
-        let mut value = rest.as_str().trim_start();
-        if matches!(separator, Some(' ' | '\t')) {
-            value = value.strip_prefix(['=', ':']).unwrap_or(value).trim_start();
-        }
-        let mut chars = value.chars();
-        let mut value = String::new();
-        while let Some(char) = chars.next() {
-            value.push(if char == '\\' { unescape(&mut chars).ok_or_else(malformed)? } else { char });
-        }
-        properties.insert(key, value);
-    }
-    Ok(properties)
-}
-
-/// The character that follows a backslash stands for.
-fn unescape(rest: &mut str::Chars<'_>) -> Option<char> {
-    match rest.next()? {
-        't' => Some('\t'),
-        'n' => Some('\n'),
-        'r' => Some('\r'),
-        'f' => Some('\u{c}'),
-        'u' => {
-            let mut code = 0;
-            for _ in 0..4 {
-                code = code * 16 + rest.next()?.to_digit(16)?;
-            }
-            char::from_u32(code)
-        }
-        other => Some(other),
-    }
-}
-
-/// A value as Java's `Properties.store` writes it, without the rules for characters outside ASCII.
-fn escape(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for (index, char) in value.chars().enumerate() {
-        match char {
-            '\t' => escaped.push_str("\\t"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\u{c}' => escaped.push_str("\\f"),
-            ' ' if index > 0 => escaped.push(' '),
-            ' ' | '\\' | '=' | ':' | '#' | '!' => escaped.extend(['\\', char]),
-            _ => escaped.push(char),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -408,7 +336,7 @@ mod tests {
         }
 
         #[test]
-        fn round_trip(cluster_id in "[ -~\t\n\r]{1,30}", node_id in any::<i32>(), directory_id in 100u128..) {
+        fn round_trip(cluster_id in "[ -~\t\x0b\x0c\n\r\u{85}ä]{1,30}", node_id in any::<i32>(), directory_id in 100u128..) {
             let written = properties(&cluster_id, node_id, directory_id);
             prop_assert_eq!(MetaProperties::decode(written.encode().as_bytes()).unwrap(), written);
         }

@@ -17,7 +17,7 @@ use std::io::{self, Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use broker::config::server_properties;
+use ::storage::properties;
 
 use crate::client::ClientError;
 use crate::output::Output;
@@ -146,8 +146,8 @@ fn only_action(parsed: &options::Parsed, actions: &[&'static str]) -> Option<&'s
 /// `--command-config`: settings of a client. Connections are plain, so a file that asks for more is refused.
 fn check_command_config(parsed: &options::Parsed) -> Result<(), Failure> {
     let Some(path) = parsed.value("command-config") else { return Ok(()) };
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::error(format!("{path}: {error}")))?;
-    let properties = server_properties::parse(&text).map_err(|error| Failure::error(format!("{path}: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::error(format!("{path}: {error}")))?;
+    let properties = properties::parse_bytes(&bytes).map_err(|error| Failure::error(format!("{path}: {error}")))?;
     let protocol = properties.into_iter().rfind(|(key, _)| key == "security.protocol");
     match protocol {
         Some((_, protocol)) if !protocol.trim().eq_ignore_ascii_case("PLAINTEXT") => Err(Failure::error(format!(

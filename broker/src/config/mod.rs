@@ -16,7 +16,6 @@ pub mod reference;
 mod remote;
 mod remote_log_metadata;
 pub mod rules;
-pub mod server_properties;
 mod sources;
 mod store_location;
 mod suggest;

@@ -1,15 +1,22 @@
-//! Files in the syntax of Java's `Properties`, which `server.properties` has. Source: `java.util.Properties.load`.
+//! The syntax of Java's `Properties`, which `server.properties` and `meta.properties` have.
+//! Source: `java.util.Properties.load` and `store`.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::ConfigError;
+/// A `\u` without four hexadecimal digits behind it. The text is Java's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Malformed \\uxxxx encoding: \\u{digits}")]
+pub struct PropertiesError {
+    /// The digits there are.
+    digits: String,
+}
 
 /// Keys and values of a file in their order. A key may stand in it twice; then the last one counts.
 ///
 /// # Errors
 /// A `\u` without four hexadecimal digits behind it, as in Java.
-pub fn parse(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
+pub fn parse(text: &str) -> Result<Vec<(String, String)>, PropertiesError> {
     logical_lines(text).iter().map(|line| split(line)).collect()
 }
 
@@ -17,11 +24,29 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<(String, String)>, ConfigError> {
+pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<(String, String)>, PropertiesError> {
     match std::str::from_utf8(bytes) {
         Ok(text) => parse(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(_) => parse(&bytes.iter().copied().map(char::from).collect::<String>()),
     }
+}
+
+/// A value as Java writes it: it comes back from [`parse`] as it was.
+pub fn escape_value(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for (index, unit) in value.encode_utf16().enumerate() {
+        match u8::try_from(unit) {
+            Ok(b'\t') => escaped.push_str("\\t"),
+            Ok(b'\n') => escaped.push_str("\\n"),
+            Ok(b'\r') => escaped.push_str("\\r"),
+            Ok(b'\x0c') => escaped.push_str("\\f"),
+            Ok(b' ') if index > 0 => escaped.push(' '),
+            Ok(byte @ (b' ' | b'\\' | b'=' | b':' | b'#' | b'!')) => escaped.extend(['\\', char::from(byte)]),
+            Ok(byte @ b'!'..=b'~') => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("\\u{unit:04X}")),
+        }
+    }
+    escaped
 }
 
 /// Lines without comments and blank ones; a line that ends in an odd number of backslashes goes on in the next, whatever that is.
@@ -53,7 +78,7 @@ fn continues(line: &str) -> bool {
 }
 
 /// The key ends at the first unescaped `=`, `:` or blank.
-fn split(line: &str) -> Result<(String, String), ConfigError> {
+fn split(line: &str) -> Result<(String, String), PropertiesError> {
     let mut chars = line.chars().peekable();
     let mut key = String::new();
     while let Some(char) = chars.next_if(|char| !matches!(char, '=' | ':') && !is_blank(*char)) {
@@ -70,7 +95,7 @@ fn split(line: &str) -> Result<(String, String), ConfigError> {
     Ok((key, value))
 }
 
-fn push_unescaped(text: &mut String, char: char, chars: &mut Peekable<Chars<'_>>) -> Result<(), ConfigError> {
+fn push_unescaped(text: &mut String, char: char, chars: &mut Peekable<Chars<'_>>) -> Result<(), PropertiesError> {
     if char != '\\' {
         text.push(char);
         return Ok(());
@@ -100,10 +125,12 @@ fn next_is_unit(chars: &Peekable<Chars<'_>>) -> bool {
     ahead.next() == Some('\\') && ahead.next() == Some('u')
 }
 
-fn unit(chars: &mut Peekable<Chars<'_>>) -> Result<u16, ConfigError> {
+fn unit(chars: &mut Peekable<Chars<'_>>) -> Result<u16, PropertiesError> {
     let digits: String = (0..4).map_while(|_| chars.next_if(char::is_ascii_hexdigit)).collect();
-    let malformed = || ConfigError::Conflict(format!("Malformed \\uxxxx encoding: \\u{digits}"));
-    u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4).ok_or_else(malformed)
+    match u16::from_str_radix(&digits, 16) {
+        Ok(unit) if digits.len() == 4 => Ok(unit),
+        _ => Err(PropertiesError { digits }),
+    }
 }
 
 #[cfg(test)]
@@ -163,17 +190,19 @@ mod tests {
             let _ = (parse(&text), parse_bytes(&bytes));
         }
 
-        /// What is escaped as `Properties.store` does it comes back.
         #[test]
-        fn escaped_text_comes_back(key in "[a-zA-Z.\\\\=: #!]{1,20}", value in "[ -~äß€]{0,40}") {
-            let escape = |text: &str| -> String {
-                text.encode_utf16().map(|unit| match u8::try_from(unit) {
-                    Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-                    _ => format!("\\u{unit:04x}"),
-                }).collect()
-            };
-            let line = format!("{}={}", escape(&key), escape(&value));
-            prop_assert_eq!(parse(&line).unwrap(), vec![(key, value)]);
+        fn an_escaped_value_comes_back(value in any::<String>(), blanks in "[ \t\x0b\x0c\r\n\u{85}\u{a0}]{0,3}") {
+            let value = blanks + &value;
+            let line = format!("key={}\n", escape_value(&value));
+            prop_assert!(line.is_ascii());
+            prop_assert_eq!(parse(&line).unwrap(), vec![("key".to_owned(), value)]);
+        }
+
+        /// A key may be written with any character escaped.
+        #[test]
+        fn an_escaped_key_comes_back(key in "[a-zA-Z.\\\\=: #!äß€]{1,20}") {
+            let escaped: String = key.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(parse(&format!("{escaped}=")).unwrap(), vec![(key, String::new())]);
         }
     }
 }
