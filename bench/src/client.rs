@@ -50,6 +50,22 @@ impl Client {
         Ok(Self { stream })
     }
 
+    /// So many connections, each of them accepted: those that wait to be are never more than a broker's backlog has room for
+    /// (50, `socket.listen.backlog.size`). One more would wait for a second until it asks again.
+    pub(crate) fn connect_all(address: SocketAddr, count: usize) -> Result<Vec<Self>> {
+        const AT_ONCE: usize = 32;
+        let mut clients = Vec::with_capacity(count);
+        while clients.len() < count {
+            let mut client = Self::connect(address)?;
+            if clients.len() % AT_ONCE == 0 {
+                // Whoever is answered was accepted, and so was everybody before.
+                client.send(&ApiVersionsRequest::default(), 0)?;
+            }
+            clients.push(client);
+        }
+        Ok(clients)
+    }
+
     /// True once the broker at `address` answers an ApiVersions request: accepting alone proves nothing.
     pub(crate) fn answers(address: SocketAddr) -> bool {
         let ask = || -> Result<()> {

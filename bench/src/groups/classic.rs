@@ -37,15 +37,12 @@ pub(super) struct ClassicMembers {
 
 impl ClassicMembers {
     pub(super) fn connect(address: SocketAddr, shape: Shape) -> Result<Self> {
-        let mut all = Vec::with_capacity(shape.groups * shape.members);
-        for group in 0..shape.groups {
-            for _ in 0..shape.members {
-                let group = GroupId(text(&format!("group-{group}")));
-                let client = Client::connect(address)?;
-                all.push(Member { group, client, id: text(""), generation: -1, led: Vec::new() });
-            }
-        }
-        Ok(Self { all, round: 0 })
+        let clients = Client::connect_all(address, shape.groups * shape.members)?;
+        let member = |(number, client)| {
+            let group = GroupId(text(&format!("group-{}", number / shape.members)));
+            Member { group, client, id: text(""), generation: -1, led: Vec::new() }
+        };
+        Ok(Self { all: clients.into_iter().enumerate().map(member).collect(), round: 0 })
     }
 }
 

@@ -44,14 +44,13 @@ impl ConsumerMembers {
         for topic in TOPICS {
             client.create_topic(topic, i32::try_from(shape.members)?, &[])?;
         }
-        let mut all = Vec::with_capacity(shape.groups * shape.members);
-        for group in 0..shape.groups {
-            for member in 0..shape.members {
-                let (group, id) = (GroupId(text(&format!("group-{group}"))), text(&format!("member-{member}")));
-                all.push(Member { group, client: Client::connect(address)?, id, epoch: 0, owned: Vec::new() });
-            }
-        }
-        Ok(Self { all, members: shape.members, round: 0 })
+        let clients = Client::connect_all(address, shape.groups * shape.members)?;
+        let member = |(number, client)| {
+            let (group, id) = (number / shape.members, number % shape.members);
+            let (group, id) = (GroupId(text(&format!("group-{group}"))), text(&format!("member-{id}")));
+            Member { group, client, id, epoch: 0, owned: Vec::new() }
+        };
+        Ok(Self { all: clients.into_iter().enumerate().map(member).collect(), members: shape.members, round: 0 })
     }
 
     /// A heartbeat of every member of these groups, all on their way at the same time.
