@@ -74,12 +74,14 @@ impl ConsumerMembers {
         &mut self.all[group * self.members..(group + 1) * self.members]
     }
 
-    /// Whether each member of a group has its share of so many topics.
-    fn is_assigned(&mut self, group: usize, topics: usize) -> bool {
+    /// Whether each member of a group has its share of so many topics, by an assignment younger than `epoch`: until the next one is
+    /// computed (KIP-1263) members only lose what they have unsubscribed from.
+    fn is_assigned(&mut self, group: usize, topics: usize, epoch: i32) -> bool {
         let partitions = self.members * topics;
         let members = self.group(group);
         let owned: usize = members.iter().flat_map(|member| &member.owned).map(|topic| topic.partitions.len()).sum();
-        owned == partitions && members.iter().all(|member| member.epoch == members[0].epoch)
+        let newest = members[0].epoch;
+        owned == partitions && newest > epoch && members.iter().all(|member| member.epoch == newest)
     }
 }
 
@@ -90,9 +92,10 @@ impl Members for ConsumerMembers {
         self.round += 1;
         let start = Instant::now();
         let mut groups: Vec<usize> = (0..self.all.len() / self.members).collect();
+        let epochs: Vec<i32> = groups.iter().map(|group| self.group(*group)[0].epoch).collect();
         self.heartbeat(&groups, Some(topics))?;
         loop {
-            groups.retain(|group| !self.is_assigned(*group, topics.len()));
+            groups.retain(|group| !self.is_assigned(*group, topics.len(), epochs[*group]));
             if groups.is_empty() {
                 return Ok(start.elapsed());
             }
