@@ -8,18 +8,23 @@ use anyhow::{Result, ensure};
 use bytes::Bytes;
 use protocol::StrBytes;
 use protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
-use protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, GroupId, TopicName};
+use protocol::messages::{
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, GroupId, TopicName,
+};
 
 use super::{Members, Shape};
 use crate::broker::pause;
 use crate::client::{Client, encode, text};
 
 const HEARTBEAT_VERSION: i16 = 0;
+const DESCRIBE_VERSION: i16 = 0;
 const REBALANCE_TIMEOUT_MS: i32 = 300_000;
 /// In each other round members subscribe to the first alone, so that every round has a new assignment.
 const TOPICS: [&str; 2] = ["orders", "payments"];
 /// Between the heartbeats of members that are on their way to their assignment.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
+/// Between the heartbeats of members that have theirs while others are on their way (`group.consumer.heartbeat.interval.ms`).
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(300);
 
 struct Member {
@@ -74,14 +79,22 @@ impl ConsumerMembers {
         &mut self.all[group * self.members..(group + 1) * self.members]
     }
 
-    /// Whether each member of a group has its share of so many topics, by an assignment younger than `epoch`: until the next one is
-    /// computed (KIP-1263) members only lose what they have unsubscribed from.
-    fn is_assigned(&mut self, group: usize, topics: usize, epoch: i32) -> bool {
+    /// Whether each member of a group has its share of so many topics.
+    fn is_assigned(&mut self, group: usize, topics: usize) -> bool {
         let partitions = self.members * topics;
         let members = self.group(group);
         let owned: usize = members.iter().flat_map(|member| &member.owned).map(|topic| topic.partitions.len()).sum();
-        let newest = members[0].epoch;
-        owned == partitions && newest > epoch && members.iter().all(|member| member.epoch == newest)
+        owned == partitions && members.iter().all(|member| member.epoch == members[0].epoch)
+    }
+
+    /// Those groups of which the broker knows that they are to change still: until their next assignment is computed (KIP-1263)
+    /// members may have their shares by an older one.
+    fn unstable(&mut self) -> Result<Vec<usize>> {
+        let ids = self.all.iter().step_by(self.members).map(|member| member.group.clone()).collect();
+        let request = ConsumerGroupDescribeRequest::default().with_group_ids(ids);
+        let described = self.all[0].client.send(&request, DESCRIBE_VERSION)?.groups;
+        let unstable = described.iter().enumerate().filter(|(_, group)| group.group_state.as_str() != "Stable");
+        Ok(unstable.map(|(number, _)| number).collect())
     }
 }
 
@@ -91,17 +104,26 @@ impl Members for ConsumerMembers {
         let topics = &TOPICS[..1 + self.round % 2];
         self.round += 1;
         let start = Instant::now();
-        let mut groups: Vec<usize> = (0..self.all.len() / self.members).collect();
-        let epochs: Vec<i32> = groups.iter().map(|group| self.group(*group)[0].epoch).collect();
+        let everyone: Vec<usize> = (0..self.all.len() / self.members).collect();
+        let (mut groups, mut lived) = (everyone.clone(), start);
         self.heartbeat(&groups, Some(topics))?;
         loop {
-            groups.retain(|group| !self.is_assigned(*group, topics.len(), epochs[*group]));
+            groups.retain(|group| !self.is_assigned(*group, topics.len()));
             if groups.is_empty() {
-                return Ok(start.elapsed());
+                let elapsed = start.elapsed();
+                groups = self.unstable()?;
+                if groups.is_empty() {
+                    return Ok(elapsed);
+                }
             }
             ensure!(start.elapsed() < DEADLINE, "{} groups are not assigned after {DEADLINE:?}", groups.len());
             pause(HEARTBEAT_INTERVAL);
-            self.heartbeat(&groups, None)?;
+            if lived.elapsed() > KEEP_ALIVE {
+                lived = Instant::now();
+                self.heartbeat(&everyone, None)?;
+            } else {
+                self.heartbeat(&groups, None)?;
+            }
         }
     }
 
