@@ -241,7 +241,7 @@ impl RemoteLogManager {
         let now = Instant::now();
         let (pause, status) = match &result {
             Ok(Turn::More) => (Duration::ZERO, String::new()),
-            Ok(Turn::Nothing(idle)) => (settings.task_interval, idle.to_string()),
+            Ok(Turn::Nothing(idle)) => (pause(partition, idle, settings.task_interval), idle.to_string()),
             Err(error) => (settings.backoff(slot.failures, rand::random()), error.to_string()),
         };
         slot.due = now + pause;
@@ -342,6 +342,17 @@ async fn abandon(
     mover.start_over();
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
     Ok(Turn::Nothing(Idle::UpToDate))
+/// How long a partition is left alone that has nothing to move. Where records must not wait for their segment to be full, it is looked
+/// at when they are due.
+fn pause(partition: &Partition, idle: &Idle, task_interval: Duration) -> Duration {
+    let due_ms = match idle {
+        Idle::Collecting { due_ms, .. } => Some(*due_ms),
+        _ => partition.max_unsaved_ms(),
+    };
+    let due = due_ms.and_then(|due_ms| u64::try_from(due_ms).ok()).map(Duration::from_millis);
+    due.map_or(task_interval, |due| due.min(task_interval))
+}
+
 }
 
 /// Some steps of one partition.
@@ -396,3 +407,4 @@ fn report(partition: &Partition, step: &Step) {
         Step::Nothing(_) => {}
     }
 }
+        Step::Rolled { base_offset } => tracing::debug!(%partition, base_offset, "closed segment whose records waited"),

@@ -10,7 +10,7 @@ use integration::object_store::ObjectStore;
 use integration::process::{self, Finished};
 use integration::tiering::{LIMIT, TIERED, append, assert_whole, await_tiering};
 use integration::wire::{Connection, EARLIEST, LATEST, Member};
-use integration::{clients, kafka, wait, workspace};
+use integration::{clients, kafka, monitoring, wait, workspace};
 
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// What the group reads before the node is lost.
@@ -23,19 +23,44 @@ struct Fixture {
     environment: Vec<(&'static str, String)>,
 }
 
+/// Where segments go.
+enum Place<'a> {
+    Directory,
+    /// In the files of Kafka's own `LocalTieredStorage`.
+    KafkasFiles,
+    Bucket(&'a ObjectStore),
+}
+
+impl Place<'_> {
+    fn settings(&self, directory: &Path) -> Vec<(&'static str, String)> {
+        let directory = directory.display().to_string();
+        match self {
+            Self::Directory => vec![("ottla.remote.storage.url", format!("file://{directory}"))],
+            Self::Bucket(store) => vec![("ottla.remote.storage.url", store.url())],
+            Self::KafkasFiles => {
+                let class = "org.apache.kafka.server.log.remote.storage.LocalTieredStorage".to_owned();
+                vec![("remote.log.storage.manager.class.name", class), ("rsm.config.dir", directory)]
+            }
+        }
+    }
+}
+
 impl Fixture {
-    fn new(store: Option<&ObjectStore>) -> Self {
+    fn new(place: &Place<'_>) -> Self {
         let folder = tempfile::Builder::new().prefix("restore.").tempdir().expect("a temporary folder");
-        let directory = || format!("file://{}", folder.path().join("remote").display());
-        let settings = vec![
+        let mut settings = place.settings(&folder.path().join("remote"));
+        settings.extend([
             ("remote.log.storage.system.enable", "true".to_owned()),
-            ("ottla.remote.storage.url", store.map_or_else(directory, ObjectStore::url)),
             ("ottla.remote.description.interval.ms", "200".to_owned()),
             ("remote.log.manager.task.interval.ms", "200".to_owned()),
             ("log.retention.check.interval.ms", "200".to_owned()),
             ("remote.fetch.max.wait.ms", "10000".to_owned()),
-        ];
-        let environment = store.map(ObjectStore::environment).unwrap_or_default();
+            ("ottla.metrics.listener", "127.0.0.1:0".to_owned()),
+        ]);
+        let environment = match place {
+            Place::Bucket(store) => store.environment(),
+            _ => Vec::new(),
+        };
         let setup = Setup::new().ottla().folder(&folder.path().join("node"));
         let setup = settings.iter().fold(setup, |setup, (key, value)| setup.set(key, value));
         let setup = environment.iter().fold(setup, |setup, (name, value)| setup.variable(name, value));
@@ -130,7 +155,7 @@ fn assert_whole_for_kcat(broker: &Broker, end: i64) {
 
 #[test]
 fn a_lost_node_comes_back_from_a_directory() {
-    let mut fixture = Fixture::new(None);
+    let mut fixture = Fixture::new(&Place::Directory);
     let remote_end = a_node_comes_back(&mut fixture);
     let mut connection = fixture.broker.connect();
     assert_whole(&mut connection, "orders", 0, remote_end);
@@ -162,11 +187,38 @@ fn a_lost_node_comes_back_from_a_directory() {
     assert_whole(&mut connection, "orders", 0, end);
 }
 
+/// Records whose segment never gets full are in the store all the same, as soon as their topic says.
+#[test]
+fn a_lost_node_comes_back_with_what_its_segments_had_begun() {
+    let mut fixture = Fixture::new(&Place::Directory);
+    let mut connection = fixture.broker.connect();
+    let configs = [("remote.storage.enable", "true"), ("retention.ms", "-1"), ("ottla.remote.max.unsaved.ms", "1000")];
+    connection.create_topic("orders", 1, &configs);
+    let mut end = 0;
+    for _ in 0..2 {
+        end = append(&mut connection, "orders", end, 3);
+        let saved = format!(r#""logEndOffset":{end}"#);
+        wait::until_true("the store has every record", LIMIT, || {
+            fixture.tier("restore", &["--dry-run", "--json"]).stdout.contains(&saved)
+        });
+    }
+    let says = "every closed segment is remote; the records of the active one follow within 1000 ms";
+    wait::until_true("the broker says so", LIMIT, || {
+        monitoring::get(monitoring::address(&fixture.broker), "/tier").body.contains(says)
+    });
+    fixture.lose_the_node();
+    fixture.tier("restore", &[]).ok();
+    fixture.broker.restart();
+    connection = fixture.broker.connect();
+    connection.await_leaders("orders", 1);
+    assert_whole(&mut connection, "orders", 0, end);
+}
+
 /// What was not copied is lost, and says so: groups that had read it go on behind what is there. One topic comes first, the other
 /// later, on a node that has run meanwhile.
 #[test]
 fn a_group_that_had_read_lost_records_goes_on_at_the_end() {
-    let mut fixture = Fixture::new(None);
+    let mut fixture = Fixture::new(&Place::Directory);
     let mut connection = fixture.broker.connect();
     for topic in ["orders", "users"] {
         connection.create_topic(topic, 1, &TIERED);
@@ -218,15 +270,31 @@ fn a_group_that_had_read_lost_records_goes_on_at_the_end() {
 #[test]
 fn a_lost_node_comes_back_from_s3() {
     let store = ObjectStore::minio();
-    let mut fixture = Fixture::new(Some(&store));
+    let mut fixture = Fixture::new(&Place::Bucket(&store));
     let remote_end = a_node_comes_back(&mut fixture);
     assert_whole_for_kcat(&fixture.broker, remote_end);
     assert_eq!(fixture.read(10), (READ..READ + 10).collect::<Vec<_>>(), "the group goes on");
 }
 
+/// Only the manifests are not where Kafka's class has its files.
+#[test]
+fn a_lost_node_comes_back_from_kafkas_own_files() {
+    let mut fixture = Fixture::new(&Place::KafkasFiles);
+    let remote_end = a_node_comes_back(&mut fixture);
+    let mut connection = fixture.broker.connect();
+    assert_whole(&mut connection, "orders", 0, remote_end);
+    let end = append(&mut connection, "orders", remote_end, 25);
+    assert!(await_tiering(&fixture.broker, &mut connection, "orders") > remote_end);
+    assert_whole(&mut connection, "orders", 0, end);
+    assert_has(&fixture.tier("verify", &[]).ok(), &["no problem"]);
+    let folders = fs::read_dir(fixture.folder.path().join("remote/kafka-tiered-storage")).expect("Kafka's folder");
+    let names = folders.map(|folder| folder.expect("it can be listed").file_name().to_string_lossy().into_owned());
+    assert!(names.into_iter().any(|name| name.starts_with("orders-0-")));
+}
+
 #[test]
 fn a_node_of_another_cluster_is_left_alone() {
-    let mut fixture = Fixture::new(None);
+    let mut fixture = Fixture::new(&Place::Directory);
     let mut connection = fixture.broker.connect();
     connection.create_topic("orders", 1, &TIERED);
     append(&mut connection, "orders", 0, 25);

@@ -122,7 +122,7 @@ fn filled(folder: &std::path::Path) -> Arc<Log> {
 async fn copied(log: &Arc<Log>, store: &Arc<RemoteStore>, keys: &PartitionKeys) -> Arc<RemoteView> {
     let partition = Arc::new(RemotePartition::new(keys.clone()));
     let mut mover = Mover::new(Arc::clone(store), 1, Arc::clone(&partition));
-    let config = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+    let config = TierConfig::KEEP;
     let input =
         StepInput { config, leader_epoch: 0, stable_end_offset: i64::MAX, orphan_grace_ms: i64::MAX, now_ms: 0 };
     while !matches!(mover.step(log, &input).await.expect("the store works"), Step::Nothing(_)) {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use raft::image::Image;
 
 use super::definitions::topic_key;
-use super::topic::TopicValues;
+use super::topic::{MAX_UNSAVED, TopicValues};
 use super::{BrokerConfig, ConfigError, Value};
 
 type Keys = BTreeMap<Arc<str>, Arc<str>>;
@@ -37,7 +37,8 @@ pub(super) fn validate(settings: &BrokerConfig, before: &Keys, values: &Keys) ->
     }
     topic.check_limit("local.retention.bytes", "retention.bytes")?;
     topic.check_limit("local.retention.ms", "retention.ms")?;
-    topic.check_copies()
+    topic.check_copies()?;
+    topic.check_unsaved()
 }
 
 struct Topic<'a> {
@@ -84,6 +85,18 @@ impl Topic<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the cleaner has not been over is not copied, closed or not. A default of the broker's means the other topics.
+    fn check_unsaved(&self) -> Result<(), ConfigError> {
+        let is_compacted = self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact");
+        let is_own = self.values.contains_key(MAX_UNSAVED);
+        if !is_compacted || !is_own || self.value(MAX_UNSAVED).number() < 0 {
+            return Ok(());
+        }
+        let reason =
+            "A compacted topic's records are copied once they are cleaned: `max.compaction.lag.ms` bounds that.";
+        Err(ConfigError::invalid(MAX_UNSAVED, self.value(MAX_UNSAVED).number(), reason))
     }
 
     /// Whoever switches tiering off must say that what is remote may go.
@@ -144,6 +157,16 @@ mod tests {
         }
         check(true, &[], &[ON, ("local.retention.ms", "5"), ("local.retention.bytes", "1000")]).unwrap();
         check(true, &[], &[ON, ("local.retention.ms", "-1"), ("retention.ms", "-1")]).unwrap();
+    }
+
+    #[test]
+    fn what_waits_for_the_cleaner_cannot_be_hurried() {
+        let (soon, compact) = ((MAX_UNSAVED, "60000"), ("cleanup.policy", "compact"));
+        let expected = "Invalid value 60000 for configuration ottla.remote.max.unsaved.ms: A compacted topic's records are copied \
+                        once they are cleaned: `max.compaction.lag.ms` bounds that.";
+        assert_eq!(check(true, &[], &[ON, soon, compact]).as_ref().map_err(String::as_str), Err(expected));
+        check(true, &[], &[ON, soon]).unwrap();
+        check(true, &[], &[ON, (MAX_UNSAVED, "-1"), compact]).unwrap();
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::replica::{Durability, TopicSettings, TopicTier};
 /// A local limit that is the same as the total one.
 const LIKE_TOTAL: i64 = -2;
 
+/// How long records of a tiered topic may be in the active segment only.
+pub(super) const MAX_UNSAVED: &str = "ottla.remote.max.unsaved.ms";
+
 /// The fewest in-sync replicas that a topic's acks=all waits for.
 pub const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
 
@@ -176,6 +179,7 @@ impl<'a> TopicValues<'a> {
                 copies: !self.named("remote.log.copy.disable").is_true(),
                 retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
                 retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
+                max_unsaved_ms: Some(self.number(MAX_UNSAVED)).filter(|time| *time >= 0),
             },
         }
     }

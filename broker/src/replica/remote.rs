@@ -50,6 +50,11 @@ impl Partition {
     }
 
     /// The remote part, if its topic is not tiered any more and everything there is to go
+    /// How long its records may be here only, in milliseconds; `None`: until their segment is full.
+    pub(crate) fn max_unsaved_ms(&self) -> Option<i64> {
+        self.settings().tier.config.max_unsaved_ms
+    }
+
     /// (`remote.log.delete.on.disable`).
     pub(crate) fn abandoned(&self) -> Option<&Arc<RemotePartition>> {
         let tier = self.settings().tier;

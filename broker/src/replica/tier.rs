@@ -28,8 +28,7 @@ pub struct TopicTier {
 impl Default for TopicTier {
     /// Not tiered.
     fn default() -> Self {
-        let config = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
-        Self { is_tiered: false, deletes_on_disable: false, config }
+        Self { is_tiered: false, deletes_on_disable: false, config: TierConfig::KEEP }
     }
 }
 

@@ -2,6 +2,7 @@
 //! `RemoteLogManager.copyLogSegment`.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -9,7 +10,7 @@ use super::{Log, Region, lock};
 use crate::error::Error;
 use crate::leader_epoch::LeaderEpochs;
 use crate::producer_state::snapshot_path;
-use crate::segment::TXN_INDEX_SUFFIX;
+use crate::segment::{Segment, TXN_INDEX_SUFFIX};
 
 /// A closed segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,32 @@ impl Log {
         let Some(active) = loaded.active().filter(|active| active.size() > 0) else { return Ok(false) };
         let youngest = self.log_dir.check("reading a time index", self.age_of(loaded, &active))?;
         if now_ms.saturating_sub(youngest) <= age_ms {
+            return Ok(false);
+        }
+        let end = loaded.tail().end_offset;
+        self.roll_to(loaded, &mut writer, end)?;
+        Ok(true)
+    }
+
+    /// Where the active segment begins (inclusive).
+    ///
+    /// # Errors
+    /// As loading.
+    pub fn active_base_offset(&self) -> Result<i64, Error> {
+        Ok(self.loaded()?.tail().segment_base_offset)
+    }
+
+    /// Closes the active segment if it begins at `base_offset` and has records. Returns whether it was closed.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn roll_active(&self, base_offset: i64) -> Result<bool, Error> {
+        let loaded = self.loaded()?;
+        let _structure = self.lock_structure(loaded)?;
+        let mut writer = lock(&loaded.writer);
+        self.log_dir.check_online()?;
+        let is_wanted = |active: &Arc<Segment>| active.base_offset() == base_offset && active.size() > 0;
+        if loaded.active().filter(is_wanted).is_none() {
             return Ok(false);
         }
         let end = loaded.tail().end_offset;

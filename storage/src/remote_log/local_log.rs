@@ -16,6 +16,8 @@ pub(super) struct Local {
     pub(super) bytes: u64,
     pub(super) log_end_offset: i64,
     pub(super) recovery_point: i64,
+    /// Where the active segment begins.
+    pub(super) active_base_offset: i64,
     /// As in [`Log::clean_end_offset`].
     pub(super) clean_end_offset: Option<i64>,
 }
@@ -47,16 +49,24 @@ pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
         // First: what is cleaned meanwhile is looked at again.
         let clean_end_offset = log.clean_end_offset();
         let segments = log.rolled_segments()?;
+        let active_base_offset = log.active_base_offset()?;
         let offsets = log.offsets()?;
         Ok(Local {
             segments,
             bytes: log.size_bytes()?,
             log_end_offset: offsets.log_end_offset,
             recovery_point: offsets.recovery_point,
+            active_base_offset,
             clean_end_offset,
         })
     })
     .await
+}
+
+/// Closes the active segment if it begins at `base_offset`, and syncs it: what is not on disk is not copied.
+pub(super) async fn roll(log: &Arc<Log>, base_offset: i64) -> Result<(), RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || if log.roll_active(base_offset)? { log.flush().map(|_| ()) } else { Ok(()) }).await
 }
 
 pub(super) async fn export(log: &Arc<Log>, base_offset: i64) -> Result<Option<SegmentExport>, RemoteError> {

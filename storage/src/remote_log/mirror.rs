@@ -104,9 +104,8 @@ mod tests {
     use crate::{LogConfig, ReadLimits};
 
     const NOW: i64 = 1_700_000_000_000;
-    const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
     const INPUT: StepInput = StepInput {
-        config: KEEP,
+        config: TierConfig::KEEP,
         leader_epoch: 3,
         stable_end_offset: i64::MAX,
         orphan_grace_ms: i64::MAX,

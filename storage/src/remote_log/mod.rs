@@ -52,6 +52,7 @@ mod store;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod topic_manifest;
@@ -66,7 +67,7 @@ pub use keys::{ManifestVersion, PartitionKeys};
 pub use layout::SegmentLayout;
 pub use manifest::{Manifest, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};
-pub use policy::{CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
+pub use policy::{ActivePart, CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;
 pub use reader::RemoteReader;

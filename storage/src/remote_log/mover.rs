@@ -13,6 +13,7 @@ use super::mirror::Mirrored;
 use super::remote_partition::Newest;
 use super::segment_object::{describe, join};
 use super::sweep::{Doubt, orphans};
+use super::tail::Tail;
 use super::{
     CacheLimits, Decision, ExpiryReason, Idle, Manifest, ManifestError, ManifestVersion, Part, PartSegments,
     PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, Situation, TierConfig,
@@ -32,6 +33,8 @@ const FIRST: i64 = 1;
 /// What one step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The active segment, which begins there, was closed.
+    Rolled { base_offset: i64 },
     /// A segment is remote now.
     Copied { base_offset: i64, end_offset: i64, size_bytes: u64 },
     /// The start of the log moved up.
@@ -77,6 +80,7 @@ pub struct Mover {
     /// `None`: to be looked up, since nothing is known or what was known may be outdated.
     pub(super) published: Option<Published>,
     doubt: Doubt,
+    tail: Tail,
     /// Of a compacted log.
     pub(super) mirrored: Mirrored,
 }
@@ -100,6 +104,7 @@ impl Mover {
             listener: None,
             published: None,
             doubt: Doubt::Unknown,
+            tail: Tail::default(),
             mirrored: Mirrored::default(),
         }
     }
@@ -140,10 +145,12 @@ impl Mover {
             self.look_up(log, input).await?;
         }
         let local = look(log).await?;
+        let active = self.tail.seen(local.active_base_offset, local.log_end_offset, input.now_ms);
         let view = self.partition.view();
         let decision = decide(&Situation {
             local: &local.segments,
             local_bytes: local.bytes,
+            active,
             log_end_offset: local.log_end_offset,
             stable_end_offset: input.stable_end_offset.min(local.recovery_point),
             remote: &view.segments,
@@ -169,6 +176,7 @@ impl Mover {
                 Ok(Step::Expired { log_start_offset, reason })
             }
             Decision::Copy { base_offset } => self.copy(log, input, base_offset).await,
+            Decision::Roll { base_offset } => self.roll(log, base_offset).await,
             Decision::Mirror { base_offset } => self.mirror(log, input, base_offset).await,
         }
     }

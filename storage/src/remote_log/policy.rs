@@ -16,6 +16,23 @@ pub struct TierConfig {
     pub retention_ms: Option<i64>,
     /// Of the whole log, both parts; `None` keeps everything.
     pub retention_bytes: Option<u64>,
+    /// So long may records be in the active segment only, in milliseconds; `None`: until it is full. Not of a compacted log, where
+    /// what was not cleaned is not copied.
+    pub max_unsaved_ms: Option<i64>,
+}
+
+impl TierConfig {
+    /// Everything is copied once its segment is full, and kept.
+    pub const KEEP: Self = Self { copies: true, retention_ms: None, retention_bytes: None, max_unsaved_ms: None };
+}
+
+/// The segment that is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActivePart {
+    /// First offset (inclusive).
+    pub base_offset: i64,
+    /// When it had no records for the last time, as far as is known; ms since the epoch, `i64::MIN` if it is not.
+    pub since_ms: i64,
 }
 
 /// The part of a compacted log that the cleaner has been over: only that is remote, in the version that the last cleaning made.
@@ -34,6 +51,7 @@ pub struct Situation<'a> {
     pub local: &'a [RolledSegment],
     /// Bytes of all local segments, the active one too.
     pub local_bytes: u64,
+    pub active: ActivePart,
     /// Where the local log ends (exclusive).
     pub log_end_offset: i64,
     /// What lies below is on disk, replicated, and in no open transaction (exclusive).
@@ -61,6 +79,8 @@ pub enum ExpiryReason {
 pub enum Idle {
     /// Every closed segment is remote.
     UpToDate,
+    /// Every closed segment is remote, and the active one is closed in time; `due_ms` (a time span) is when to look again.
+    Collecting { max_unsaved_ms: i64, due_ms: i64 },
     /// The next segment has records that are not stable yet.
     NotStable { base_offset: i64, stable_end_offset: i64 },
     /// The cleaner has not been over the next segment of a compacted log.
@@ -80,6 +100,8 @@ pub enum Decision {
     Expire { log_start_offset: i64, reason: ExpiryReason },
     /// Copy the local segment that begins there.
     Copy { base_offset: i64 },
+    /// Close the active segment, which begins there: its records have waited long enough.
+    Roll { base_offset: i64 },
     /// Let the clean local segment that begins there take the place of what is remote of the same offsets, unless it is the same.
     Mirror { base_offset: i64 },
     /// Wait.
@@ -90,6 +112,10 @@ impl fmt::Display for Idle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UpToDate => formatter.write_str("every closed segment is remote"),
+            Self::Collecting { max_unsaved_ms, .. } => write!(
+                formatter,
+                "every closed segment is remote; the records of the active one follow within {max_unsaved_ms} ms"
+            ),
             Self::NotStable { base_offset, stable_end_offset } => write!(
                 formatter,
                 "the segment at {base_offset} has records behind {stable_end_offset}, where what is stable ends"
@@ -163,13 +189,32 @@ fn copy(situation: &Situation<'_>, remote_end_offset: Option<i64>) -> Decision {
     }
     let copied_to = remote_end_offset.unwrap_or(0).max(situation.log_start_offset);
     let Some(next) = situation.local.iter().find(|segment| segment.end_offset > copied_to) else {
-        return Decision::Nothing(Idle::UpToDate);
+        return collect(situation);
     };
     let (base_offset, stable_end_offset) = (next.base_offset, situation.stable_end_offset);
     if next.end_offset > stable_end_offset {
         return Decision::Nothing(Idle::NotStable { base_offset, stable_end_offset });
     }
     Decision::Copy { base_offset }
+}
+
+/// The active segment waits until it is full or its records have waited long enough. It comes last: while closed segments wait, for
+/// whatever reason, another one would only be one more.
+fn collect(situation: &Situation<'_>) -> Decision {
+    let Some(max_unsaved_ms) = situation.config.max_unsaved_ms else { return Decision::Nothing(Idle::UpToDate) };
+    let ActivePart { base_offset, since_ms } = situation.active;
+    let (age, stable_end_offset) = (situation.now_ms.saturating_sub(since_ms), situation.stable_end_offset);
+    let first = base_offset.max(situation.log_start_offset);
+    if first >= situation.log_end_offset {
+        return Decision::Nothing(Idle::Collecting { max_unsaved_ms, due_ms: max_unsaved_ms });
+    }
+    if age < max_unsaved_ms {
+        return Decision::Nothing(Idle::Collecting { max_unsaved_ms, due_ms: max_unsaved_ms - age });
+    }
+    if first >= stable_end_offset {
+        return Decision::Nothing(Idle::NotStable { base_offset, stable_end_offset });
+    }
+    Decision::Roll { base_offset }
 }
 
 /// From the start on, so that what is remote ends where the clean part does only when all of it is of the same cleaning: as long as
@@ -192,7 +237,7 @@ fn mirror(situation: &Situation<'_>, clean: CleanPart, remote_end_offset: i64) -
 mod tests {
     use super::*;
 
-    const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+    const KEEP: TierConfig = TierConfig::KEEP;
 
     fn local(bases: &[i64]) -> Vec<RolledSegment> {
         let segment = |base: &i64| RolledSegment {
@@ -222,6 +267,7 @@ mod tests {
         Situation {
             local,
             local_bytes: 100 * local.len() as u64,
+            active: ActivePart { base_offset: local.last().map_or(0, |last| last.end_offset), since_ms: 0 },
             log_end_offset: 1000,
             stable_end_offset: 1000,
             remote,
@@ -253,6 +299,38 @@ mod tests {
         assert_eq!(decide(&unstable), Decision::Nothing(reason));
         let unwanted = Situation { config: TierConfig { copies: false, ..KEEP }, ..situation(&local, &[]) };
         assert_eq!(decide(&unwanted), Decision::Nothing(Idle::CopyDisabled));
+    }
+
+    #[test]
+    fn the_active_segment_is_closed_once_its_records_have_waited() {
+        let (local, copied) = (local(&[0, 10]), remote(&[0, 10]));
+        let config = TierConfig { max_unsaved_ms: Some(60), ..KEEP };
+        let at = |now_ms| Situation { config, now_ms, ..situation(&local, &copied) };
+        let due = |due_ms| Decision::Nothing(Idle::Collecting { max_unsaved_ms: 60, due_ms });
+        let (roll, never) = (Decision::Roll { base_offset: 20 }, ActivePart { base_offset: 20, since_ms: i64::MIN });
+        assert_eq!(decide(&at(0)), due(60));
+        assert_eq!(decide(&at(59)), due(1));
+        assert_eq!(decide(&at(60)), roll);
+        assert_eq!(decide(&Situation { active: never, ..at(0) }), roll, "after a start");
+        assert_eq!(decide(&Situation { log_end_offset: 20, ..at(999) }), due(60), "it has no records");
+        assert_eq!(decide(&Situation { log_start_offset: 1000, remote: &[], ..at(999) }), due(60), "they are deleted");
+        assert_eq!(decide(&Situation { config: KEEP, ..at(999) }), Decision::Nothing(Idle::UpToDate), "no limit");
+        let unwanted = TierConfig { copies: false, ..config };
+        assert_eq!(decide(&Situation { config: unwanted, ..at(999) }), Decision::Nothing(Idle::CopyDisabled));
+    }
+
+    #[test]
+    fn the_active_segment_is_not_closed_for_nothing() {
+        let (local, copied) = (local(&[0, 10]), remote(&[0, 10]));
+        let config = TierConfig { max_unsaved_ms: Some(60), ..KEEP };
+        let late = Situation { config, now_ms: 999, ..situation(&local, &copied) };
+        let unstable = Decision::Nothing(Idle::NotStable { base_offset: 20, stable_end_offset: 20 });
+        assert_eq!(decide(&Situation { stable_end_offset: 20, ..late }), unstable, "a transaction began there");
+        assert_eq!(decide(&Situation { stable_end_offset: 21, ..late }), Decision::Roll { base_offset: 20 });
+        let behind = Situation { remote: &copied[..1], ..late };
+        assert_eq!(decide(&behind), Decision::Copy { base_offset: 10 }, "what is closed comes first");
+        let clean = Some(CleanPart { end_offset: 20, mirrored_to: 20 });
+        assert_eq!(decide(&Situation { clean, ..late }), Decision::Nothing(Idle::UpToDate), "the cleaner comes first");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{Log, LogConfig, ReadLimits};
 
 const NOW: i64 = 1_700_000_000_000;
 const EPOCH: i32 = 3;
-pub(super) const KEEP: TierConfig = TierConfig { copies: true, retention_ms: None, retention_bytes: None };
+pub(super) const KEEP: TierConfig = TierConfig::KEEP;
 const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
 const MANY: CacheLimits = CacheLimits { bytes: 1 << 20, count: 1000 };
 
@@ -204,6 +204,52 @@ async fn what_expires_is_deleted() {
     settle(&mut mover, &log, input(TierConfig { copies: false, ..KEEP })).await;
     assert_eq!(partition.view().segments, []);
     assert_eq!(inner.keys().await.len(), 1, "only the manifest that says so");
+}
+
+/// A segment that is not full is closed for records that waited, and only for them.
+#[tokio::test]
+async fn records_that_waited_are_copied_before_their_segment_is_full() {
+    let inner = FaultyStore::new();
+    let (log, store) = (log_of(3, 1 << 20), store(inner.clone()));
+    let (mut mover, partition) = mover(&store);
+    let config = TierConfig { max_unsaved_ms: Some(1000), ..KEEP };
+    let after = |ms| StepInput { now_ms: NOW + ms, ..input(config) };
+    let (steps, _) = settle(&mut mover, &log, after(0)).await;
+    let at_once = [Step::Rolled { base_offset: 0 }, Step::Copied { base_offset: 0, end_offset: 9, size_bytes: 0 }];
+    assert_eq!(without_sizes(steps), at_once, "nobody knows how long they have waited");
+    for round in 1..5 {
+        assert_eq!(settle(&mut mover, &log, after(round * 5000)).await.0, [], "there is nothing new");
+    }
+    append(&log, 2);
+    let (steps, idle) = settle(&mut mover, &log, after(20_400)).await;
+    assert_eq!((steps, idle), (vec![], Idle::Collecting { max_unsaved_ms: 1000, due_ms: 600 }));
+    let (steps, _) = settle(&mut mover, &log, after(21_000)).await;
+    assert_eq!(
+        without_sizes(steps),
+        [Step::Rolled { base_offset: 9 }, Step::Copied { base_offset: 9, end_offset: 15, size_bytes: 0 }]
+    );
+    check_everything(&log, &store, &partition.view()).await;
+    // While the store is away one segment waits, and no others are made behind it.
+    inner.fail(|_| Some(Fault::Unavailable));
+    for round in 0..5 {
+        append(&log, 1);
+        let step = mover.step(&log, &after(30_000 + round * 5000)).await;
+        assert_eq!(step.ok(), (round == 0).then_some(Step::Rolled { base_offset: 15 }), "{round}");
+    }
+    assert_eq!(log.segment_count().unwrap(), 4);
+    inner.heal();
+    settle(&mut mover, &log, after(60_000)).await;
+    assert_eq!(partition.view().end_offset(), Some(30));
+    assert_eq!(log.segment_count().unwrap(), 5);
+    check_everything(&log, &store, &partition.view()).await;
+}
+
+fn without_sizes(steps: Vec<Step>) -> Vec<Step> {
+    let without = |step| match step {
+        Step::Copied { base_offset, end_offset, .. } => Step::Copied { base_offset, end_offset, size_bytes: 0 },
+        other => other,
+    };
+    steps.into_iter().map(without).collect()
 }
 
 /// The broker dies after each request in turn, before or after the store has done it.

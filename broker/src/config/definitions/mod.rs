@@ -291,6 +291,7 @@ const TOPIC_SYNONYMS: &[(&str, &str)] = &[
     ("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"),
     ("min.insync.replicas", "min.insync.replicas"),
     ("ottla.durability", "ottla.durability"),
+    ("ottla.remote.max.unsaved.ms", "ottla.remote.max.unsaved.ms"),
     ("preallocate", "log.preallocate"),
     ("retention.bytes", "log.retention.bytes"),
     ("retention.ms", "log.retention.ms"),

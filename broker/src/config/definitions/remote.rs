@@ -1,6 +1,6 @@
 //! Remote storage. Source: `RemoteLogManagerConfig`.
 
-use super::Bounds::{Any, AtLeast, NonEmpty};
+use super::Bounds::{Any, AtLeast, BetweenOr, NonEmpty};
 use super::Definition;
 
 /// The keys of remote storage, by name.
@@ -11,6 +11,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     Acts "ottla.remote.cache.bytes" Long = Some("1073741824"), AtLeast(0), ClusterWide, "Space for pieces of remote segments in ottla.remote.cache.dir.";
     Acts "ottla.remote.cache.dir" String = None, NonEmpty, ReadOnly, "A folder in which pieces of remote segments that were read once are kept, for other readers and after a restart; without it they are kept in memory only. Better on another disk than the logs: what is read from remote storage is written there.";
     Acts "ottla.remote.description.interval.ms" Long = Some("60000"), AtLeast(1), ClusterWide, "How often remote storage is told, where it has changed, what tiered topics are and what groups have committed in them: so much is forgotten when a cluster has to be restored from there.";
+    Acts "ottla.remote.max.unsaved.ms" Long = Some("-1"), BetweenOr(1000, i64::MAX, -1), ClusterWide, "How long records of a tiered topic may be on this machine only: a segment that is not full is closed by then and copied. -1: until it is full. Compacted topics have max.compaction.lag.ms for this.";
     Acts "ottla.remote.orphan.grace.ms" Long = Some("86400000"), AtLeast(1), ClusterWide, "How old an object is that no manifest names when it is removed: what a failed copy left behind. Longer than any upload takes.";
     Acts "ottla.remote.storage.url" String = None, Any, ReadOnly, "Where remote segments are: file:///and/a/path, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or abfss://container@account.dfs.core.windows.net/prefix; credentials and endpoints from the environment (AWS_*, GOOGLE_*, AZURE_*). Takes the place of a class.";
     Acts "remote.fetch.max.wait.ms" Int = Some("500"), AtLeast(1), ClusterWide, "How long a fetch waits for remote storage. What comes later is there for the next one.";

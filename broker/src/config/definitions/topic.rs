@@ -1,6 +1,6 @@
 //! A topic's own keys. Source: `LogConfig`, `TopicConfig`.
 
-use super::Bounds::{Any, AtLeast};
+use super::Bounds::{Any, AtLeast, BetweenOr};
 use super::{
     Bounds, CLEANUP, CODECS, DURABILITIES, Definition, GZIP_LEVELS, LZ4_LEVELS, RATIO, TIMESTAMP_TYPES, ZSTD_LEVELS,
 };
@@ -31,6 +31,7 @@ pub(super) const ROWS: &[Definition] = definitions! {
     Acts "min.compaction.lag.ms" Long = Some("0"), AtLeast(0), ClusterWide, "The shortest that a record stays uncompacted.";
     Acts "min.insync.replicas" Int = Some("1"), AtLeast(1), ClusterWide, "Replicas that must be in sync for acks=all.";
     Acts "ottla.durability" String = Some("auto"), DURABILITIES, ClusterWide, "When acks=all is answered: durable, after the batch is synced on every in-sync replica; replicated, when each has it in memory; auto, durable where a partition has a single replica.";
+    Acts "ottla.remote.max.unsaved.ms" Long = Some("-1"), BetweenOr(1000, i64::MAX, -1), ClusterWide, "How long records of a tiered topic may be on their machine only: a segment that is not full is closed by then and copied, one small object and its indexes each time. -1: until it is full. Refused of compacted topics, which have max.compaction.lag.ms.";
     None "preallocate" Boolean = Some("false"), Any, ClusterWide, "Whether segments take their whole size when created. No effect: they grow as they are written.";
     Acts "remote.log.copy.disable" Boolean = Some("false"), Any, ClusterWide, "Whether a tiered topic is no longer copied: what is remote stays readable until it is too old.";
     Acts "remote.log.delete.on.disable" Boolean = Some("false"), Any, ClusterWide, "Whether remote segments go when tiering is switched off.";
