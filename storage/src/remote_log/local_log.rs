@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::record_batch::BatchHeader;
 
-use super::{RemoteError, RemotePartition};
+use super::{RemoteError, RemotePartition, RemoteView};
 use crate::log::{Log, ReadLimits, Region, RolledSegment, SegmentExport};
 
 /// Bytes that are read at once.
@@ -59,6 +59,16 @@ pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
             active_base_offset,
             clean_end_offset,
         })
+    })
+    .await
+}
+
+/// Whether everything that was remote of a compacted log is local too, as it is unless it was no compacted one before.
+pub(super) async fn is_whole(log: &Arc<Log>, known: &Arc<RemoteView>) -> Result<bool, RemoteError> {
+    let (log, known) = (Arc::clone(log), Arc::clone(known));
+    blocking(move || {
+        let local_start = log.offsets()?.log_start_offset;
+        Ok(log.clean_end_offset().is_some() && known.start_offset().is_none_or(|start| local_start <= start))
     })
     .await
 }

@@ -104,6 +104,7 @@ mod tests {
     use crate::{LogConfig, ReadLimits};
 
     const NOW: i64 = 1_700_000_000_000;
+    const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
     const INPUT: StepInput = StepInput {
         config: TierConfig::KEEP,
         leader_epoch: 3,
@@ -140,8 +141,12 @@ mod tests {
     }
 
     fn store(inner: &Arc<FaultyStore>) -> Arc<RemoteStore> {
+        laid_out(inner, SegmentLayout::Joined)
+    }
+
+    fn laid_out(inner: &Arc<FaultyStore>, layout: SegmentLayout) -> Arc<RemoteStore> {
         let inner = Arc::clone(inner) as Arc<dyn ObjectStore>;
-        Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits::default()))
+        Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits::default()).with_layout(layout))
     }
 
     fn mover(store: &Arc<RemoteStore>, log: &Log) -> (Mover, Arc<RemotePartition>) {
@@ -173,13 +178,20 @@ mod tests {
         }
         let (objects, parts) = (inner.keys().await, |key: &&String| key.contains("/part-"));
         let parts = objects.iter().filter(parts).count();
-        assert_eq!(objects.len(), 2 * view.segments.len() + parts + 1, "{objects:?}");
+        let named: usize = view.segments.iter().map(|segment| keys().objects(segment).len()).sum();
+        assert_eq!(objects.len(), named + parts + 1, "{objects:?}");
     }
 
     #[tokio::test]
     async fn what_is_clean_is_remote_as_the_last_cleaning_left_it() {
+        for layout in LAYOUTS {
+            cleanings_are_followed(layout).await;
+        }
+    }
+
+    async fn cleanings_are_followed(layout: SegmentLayout) {
         let inner = FaultyStore::new();
-        let (log, store) = (log(1000), store(&inner));
+        let (log, store) = (log(1000), laid_out(&inner, layout));
         let (mut mover, partition) = mover(&store, &log);
         append(&log, (0..60).map(|n| n % 20));
         assert_eq!(settle(&mut mover, &log).await, (vec![], Idle::NotClean { base_offset: 0 }));
@@ -235,10 +247,11 @@ mod tests {
     /// The broker dies after each request in turn. What the newest manifest names is whole then, and the next one goes on.
     #[tokio::test]
     async fn dying_at_any_request_loses_nothing() {
-        for fault in [Fault::Unavailable, Fault::LostAnswer] {
+        let cases = [Fault::Unavailable, Fault::LostAnswer].map(|fault| LAYOUTS.map(|layout| (fault, layout)));
+        for (fault, layout) in cases.into_iter().flatten() {
             for last in 0.. {
                 let inner = FaultyStore::new();
-                let (log, store) = (log(1000), store(&inner));
+                let (log, store) = (log(1000), laid_out(&inner, layout));
                 append(&log, (0..40).map(|n| n % 15));
                 clean_all(&log, NOW);
                 settle(&mut mover(&store, &log).0, &log).await;
@@ -271,6 +284,42 @@ mod tests {
                     break;
                 }
             }
+        }
+    }
+
+    /// All of it is local, so that nothing is lost: by what runs, and after a start.
+    #[tokio::test]
+    async fn a_store_that_was_emptied_is_filled_again() {
+        let inner = FaultyStore::new();
+        let (log, store) = (log(1000), store(&inner));
+        append(&log, 0..60);
+        clean_all(&log, NOW);
+        let (mut running, mut partition) = mover(&store, &log);
+        settle(&mut running, &log).await;
+        let before = partition.view();
+        for is_start in [false, true] {
+            store.delete_all(&keys().folder()).await.unwrap();
+            append(&log, 100..160);
+            clean_all(&log, NOW);
+            if is_start {
+                (running, partition) = mover(&store, &log);
+            } else {
+                // It finds out when it publishes, and looks again in the next step.
+                let found = loop {
+                    match running.step(&log, &INPUT).await {
+                        Ok(Step::Unchanged { .. }) => {}
+                        found => break found,
+                    }
+                };
+                assert!(matches!(found, Err(RemoteError::Emptied { .. })), "{found:?}");
+            }
+            let (steps, _) = settle(&mut running, &log).await;
+            assert!(steps.iter().all(|step| matches!(step, Step::Mirrored { replaced: 0, .. })), "{steps:?}");
+            assert!(partition.view().segments.len() > before.segments.len());
+            // What it had uploaded by then.
+            let sweeps = StepInput { orphan_grace_ms: -1, now_ms: i64::MAX / 2, ..INPUT };
+            while !matches!(running.step(&log, &sweeps).await.unwrap(), Step::Nothing(_)) {}
+            check(&log, &store, &inner, &partition.view()).await;
         }
     }
 

@@ -8,7 +8,7 @@ use protocol::ids::Uuid;
 use protocol::record_batch::BatchHeader;
 
 use super::layout::divide;
-use super::local_log::{export, leader_epoch_at, local_batch, look, store_copy};
+use super::local_log::{export, is_whole, leader_epoch_at, local_batch, look, store_copy};
 use super::mirror::Mirrored;
 use super::remote_partition::Newest;
 use super::segment_object::{describe, join};
@@ -186,7 +186,11 @@ impl Mover {
         let newest = newest(&self.store, self.partition.keys()).await?;
         let known = self.partition.view();
         if newest.versions.is_empty() && !known.live().is_empty() {
-            return Err(self.emptied());
+            if !is_whole(log, &known).await? {
+                return Err(self.emptied());
+            }
+            let folder = self.partition.keys().folder();
+            tracing::warn!(%folder, "the store has nothing of a compacted log any more: it is copied anew");
         }
         if let Some(newer) = newest.versions.last().filter(|version| version.leader_epoch > input.leader_epoch) {
             return Err(RemoteError::Fenced { key: self.partition.keys().manifest(*newer) });
