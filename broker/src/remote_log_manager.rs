@@ -399,6 +399,7 @@ fn report(partition: &Partition, step: &Step) {
         Step::Expired { log_start_offset, reason } => {
             tracing::info!(%partition, log_start_offset, ?reason, "remote segments have expired");
         }
+        partition.note_remote(&log)?;
         Step::Deleted { count } => {
             tiered.count(|traffic| traffic.deleted(*count as u64));
             tracing::info!(%partition, count, "deleted remote segments");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use integration::broker::{Broker, Setup};
 use integration::wire::{Connection, text};
-use integration::{audit, kafka, records, wait};
+use integration::{audit, kafka, records, tiering, wait};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsRequest, TopicName};
 use protocol::record_batch::{BatchBuilder, Codec};
@@ -21,10 +21,38 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(|_, setup| setup)
+    }
+
+    fn with(settings: impl FnOnce(&Path, Setup) -> Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("moves.").tempdir().expect("a temporary folder");
         let dirs = format!("{0}/a,{0}/b", folder.path().display());
-        let broker = Setup::new().folder(folder.path()).set("log.dirs", dirs).start();
+        let setup = Setup::new().folder(folder.path()).set("log.dirs", dirs);
+        let broker = settings(folder.path(), setup).start();
         Self { folder, broker }
+    }
+
+    /// With a cold tier.
+    fn tiered() -> Self {
+        Self::with(|folder, setup| {
+            setup
+                .set("remote.log.storage.system.enable", "true")
+                .set("ottla.remote.storage.url", format!("file://{}/remote", folder.display()))
+                .set("remote.log.manager.task.interval.ms", 200)
+                .set("log.retention.check.interval.ms", 200)
+        })
+    }
+
+    /// Waits until only the active segment is local, and returns its first offset.
+    fn await_tiering(&self, connection: &mut Connection, topic: &str) -> i64 {
+        wait::until("closed segments are remote only", tiering::LIMIT, || {
+            let mut local = Vec::new();
+            tiering::files(&self.dir(self.holding(topic).first()?).join(format!("{topic}-0")), &mut local);
+            local.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+            let start = tiering::list(connection, topic, tiering::EARLIEST_LOCAL).offset;
+            let tiered = tiering::list(connection, topic, tiering::LATEST_TIERED).offset;
+            (local.len() == 1 && start > 0 && tiered == start - 1).then_some(start)
+        })
     }
 
     fn dir(&self, name: &str) -> PathBuf {
@@ -162,6 +190,78 @@ fn kafkas_own_tool_moves_a_replica() {
     let described =
         kafka::tool("log-dirs", &["--bootstrap-server", &bootstrap, "--describe", "--topic-list", "t"]).ok();
     assert!(described.contains(&dir) && described.contains(r#""partition":"t-0""#), "{described}");
+}
+
+/// What is remote stays so, whichever directory has the rest: while the log moves, after that, and after a crash.
+#[test]
+fn a_tiered_replica_moves_with_what_is_known_of_its_remote_part() {
+    let mut fixture = Fixture::tiered();
+    let mut connection = fixture.broker.connect();
+    connection.create_topic("cold", 1, &tiering::TIERED);
+    let mut end = tiering::append(&mut connection, "cold", 0, 25);
+    let mut remote_end = fixture.await_tiering(&mut connection, "cold");
+    for round in 0..3 {
+        let to = fixture.other("cold");
+        assert_eq!(move_to(&mut connection, &fixture.dir(to), "cold"), 0);
+        // Segments are closed and copied meanwhile.
+        end = tiering::append(&mut connection, "cold", end, 25);
+        tiering::assert_whole(&mut connection, "cold", 0, end);
+        if round == 1 {
+            fixture.broker.kill9();
+            fixture.broker.restart();
+            connection = fixture.broker.connect();
+            connection.await_leaders("cold", 1);
+            tiering::assert_whole(&mut connection, "cold", 0, end);
+        }
+        fixture.await_move("cold", to);
+        tiering::assert_whole(&mut connection, "cold", 0, end);
+        let now = fixture.await_tiering(&mut connection, "cold");
+        assert!(now > remote_end, "{now} in round {round}");
+        remote_end = now;
+    }
+    fixture.broker.kill9();
+    fixture.broker.restart();
+    connection = fixture.broker.connect();
+    connection.await_leaders("cold", 1);
+    tiering::assert_whole(&mut connection, "cold", 0, end);
+}
+
+/// The logs of the other directory are copied and read as ever, those of the lost one once it is back.
+#[test]
+fn a_directory_that_fails_takes_no_other_out_of_the_cold_tier() {
+    let mut fixture = Fixture::tiered();
+    let mut connection = fixture.broker.connect();
+    let mut ends = Vec::new();
+    for (topic, name) in [("kept", "a"), ("gone", "b")] {
+        connection.create_topic(topic, 1, &tiering::TIERED);
+        if fixture.holding(topic) != [name] {
+            assert_eq!(move_to(&mut connection, &fixture.dir(name), topic), 0);
+        }
+        ends.push(tiering::append(&mut connection, topic, 0, 25));
+        fixture.await_move(topic, name);
+        fixture.await_tiering(&mut connection, topic);
+    }
+    let away = fixture.dir("away");
+    fs::rename(fixture.dir("b"), &away).expect("the directory can be moved");
+    wait::until_true("the directory is offline", MOVE_LIMIT, || {
+        let mut batch = BatchBuilder::new(0, Codec::None);
+        batch.append(wait::now_ms(), None, Some(&[7; 500_000]), &[]);
+        connection.produce("gone", 0, batch.build()).error_code != 0
+    });
+    let end = tiering::append(&mut connection, "kept", ends[0], 25);
+    assert!(fixture.await_tiering(&mut connection, "kept") > ends[0]);
+    tiering::assert_whole(&mut connection, "kept", 0, end);
+    fixture.broker.kill9();
+    fs::rename(&away, fixture.dir("b")).expect("the directory can come back");
+    fixture.broker.restart();
+    connection = fixture.broker.connect();
+    connection.await_leaders("kept", 1);
+    connection.await_leaders("gone", 1);
+    tiering::assert_whole(&mut connection, "kept", 0, end);
+    let records = audit::read_all(&mut connection, "gone", 0).records;
+    let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>());
+    assert!(offsets.len() as i64 >= ends[1], "{} of {}", offsets.len(), ends[1]);
 }
 
 /// At a kilobyte a second the copy of three megabytes takes an hour; without the limit it ends at once.

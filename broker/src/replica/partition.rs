@@ -545,6 +545,7 @@ impl Partition {
         drop((current, gate));
         // All of it was synced before it got its place.
         self.raise_high_watermark(end_offset);
+        self.note_remote(&log)?;
         Ok(Some(log))
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use storage::Log;
 use storage::leader_epoch::LeaderEpochs;
 use storage::remote_log::{RemotePartition, StepInput, TierConfig};
 
@@ -49,12 +50,12 @@ impl Partition {
         self.check_leader().is_ok() && (self.settings().tier.is_tiered || has_objects())
     }
 
-    /// The remote part, if its topic is not tiered any more and everything there is to go
     /// How long its records may be here only, in milliseconds; `None`: until their segment is full.
     pub(crate) fn max_unsaved_ms(&self) -> Option<i64> {
         self.settings().tier.config.max_unsaved_ms
     }
 
+    /// The remote part, if its topic is not tiered any more and everything there is to go
     /// (`remote.log.delete.on.disable`).
     pub(crate) fn abandoned(&self) -> Option<&Arc<RemotePartition>> {
         let tier = self.settings().tier;
@@ -71,6 +72,19 @@ impl Partition {
         let stable_end_offset = self.last_stable_offset()?;
         let config = TierConfig { copies: tier.config.copies && tier.is_tiered, ..tier.config };
         Ok(StepInput { config, leader_epoch: self.leader_epoch(), stable_end_offset, orphan_grace_ms, now_ms })
+    }
+
+    /// Notes what is remote in the log's folder, if that is not the folder of `log` any more, where it was noted: a move may have
+    /// taken an older note with it.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub(crate) fn note_remote(&self, log: &Arc<Log>) -> Result<(), PartitionError> {
+        let current = self.log();
+        match self.tiered().remote() {
+            Some(remote) if !Arc::ptr_eq(&current, log) => Ok(remote.store(&current)?),
+            _ => Ok(()),
+        }
     }
 
     /// Lets the local log begin no earlier than the log as a whole: what has expired is not read from here either.

@@ -188,7 +188,7 @@ impl Tiered {
 
     /// Where local segments may go up to (exclusive).
     pub fn copied_to(&self) -> i64 {
-        self.view().and_then(|view| view.end_offset()).unwrap_or(0)
+        self.remote.get().map_or(0, |remote| remote.copied_to())
     }
 
     /// The read of an offset that lies in the remote part of `log`.

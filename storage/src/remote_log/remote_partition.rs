@@ -1,6 +1,7 @@
 //! The remote part of one log as this broker knows it: what readers look at, and the mover changes.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use protocol::schema::EncodeError;
@@ -69,6 +70,8 @@ impl RemoteView {
 pub struct RemotePartition {
     keys: PartitionKeys,
     view: RwLock<Arc<RemoteView>>,
+    /// Where the remote part ended (exclusive) that is noted in the log's folder.
+    noted_end: AtomicI64,
     /// Why nothing moves, or the last failure; for people.
     status: Mutex<String>,
     /// Held while the copy is written: the mover and DeleteRecords both do.
@@ -78,7 +81,8 @@ pub struct RemotePartition {
 impl RemotePartition {
     /// Nothing remote is known yet.
     pub fn new(keys: PartitionKeys) -> Self {
-        Self { keys, view: RwLock::default(), status: Mutex::default(), storing: Mutex::default() }
+        let (view, noted_end) = (RwLock::default(), AtomicI64::new(0));
+        Self { keys, view, noted_end, status: Mutex::default(), storing: Mutex::default() }
     }
 
     /// What was known when the log was last used here.
@@ -89,7 +93,10 @@ impl RemotePartition {
         let partition = Self::new(keys);
         if let Some(bytes) = log.read_beside(COPY)? {
             match Manifest::decode(bytes.into()) {
-                Ok(manifest) => partition.change(|view| *view = view_of(&manifest)),
+                Ok(manifest) => {
+                    partition.change(|view| *view = view_of(&manifest));
+                    partition.note_end(&partition.view());
+                }
                 Err(error) => {
                     tracing::warn!(partition = %log.partition(), %error, "what was known of the remote log is lost")
                 }
@@ -129,7 +136,18 @@ impl RemotePartition {
         let manifest = Manifest { log_start_offset: view.log_start_offset, segments, ..Manifest::default() };
         // So many segments that their list is larger than two gigabytes are only in the store.
         let bytes: Result<_, EncodeError> = manifest.encode();
-        bytes.map_or(Ok(()), |bytes| log.write_beside(COPY, &bytes))
+        bytes.map_or(Ok(()), |bytes| log.write_beside(COPY, &bytes))?;
+        self.note_end(&view);
+        Ok(())
+    }
+
+    /// Up to where (exclusive) local segments may go: a start after a crash knows that they are remote.
+    pub fn copied_to(&self) -> i64 {
+        self.view().end_offset().unwrap_or(0).min(self.noted_end.load(Ordering::Acquire))
+    }
+
+    fn note_end(&self, view: &RemoteView) {
+        self.noted_end.store(view.end_offset().unwrap_or(0), Ordering::Release);
     }
 
     /// Knows of nothing any more: the store has nothing either.
