@@ -114,6 +114,9 @@ fn a_store_that_overwrites_is_refused_by_name() {
     assert_eq!(objects(&store, "orders"), Vec::<String>::new());
 }
 
+/// The most that a segment of [`TIERED`] has.
+const SEGMENT_BYTES: f64 = 1_048_576.0;
+
 /// Three of ten requests, in an order that no client's own rhythm follows.
 fn fate_of(number: u64) -> Fate {
     match number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 {
@@ -146,6 +149,19 @@ fn faults_of_the_store_lose_nothing() {
     assert_whole(&mut connection, "orders", 0, end);
     is_down.store(false, Ordering::SeqCst);
     await_tiering(&broker, &mut connection, "orders");
+    let value = |broker: &Broker, name: &str| {
+        let metric = format!("kafka_server_brokertopicmetrics_{name}{{topic=\"orders\"}}");
+        Scrape::of(monitoring::address(broker)).value(&metric)
+    };
+    // A copy that is done and whose last answer was lost counts as a failure. Either is counted a moment after the segment can be read.
+    let all_is_counted = |broker: &Broker| {
+        wait::until_true("each segment that is remote counts as a copy or a failure", LIMIT, || {
+            let failed = value(broker, "remotecopyerrors_total") * SEGMENT_BYTES;
+            value(broker, "remotecopybytes_total") + failed >= value(broker, "remotelogsizebytes")
+        });
+    };
+    all_is_counted(&broker);
+    assert!(value(&broker, "remotelogsizebytes") > 2e6);
     is_down.store(true, Ordering::SeqCst);
     end = append(&mut connection, "orders", end, 25);
     says(&broker, "segments are not moved");
@@ -156,12 +172,11 @@ fn faults_of_the_store_lose_nothing() {
     await_tiering(&broker, &mut connection, "orders");
     is_faulty.store(false, Ordering::SeqCst);
     assert_whole(&mut connection, "orders", 0, end);
-    let scrape = Scrape::of(monitoring::address(&broker));
-    let value = |name: &str| scrape.value(&format!("kafka_server_brokertopicmetrics_{name}{{topic=\"orders\"}}"));
-    assert!(value("remotecopyerrors_total") > 0.0 && value("remotefetchbytes_total") >= value("remotelogsizebytes"));
-    // A copy that is done and whose last answer was lost counts as a failure.
-    assert!(value("remotecopybytes_total") > 2e6 && value("remotelogsizebytes") > 4e6);
-    assert_eq!((value("remotecopylagsegments"), value("remotedeletelagbytes")), (0.0, 0.0));
+    all_is_counted(&broker);
+    // A failure is counted before it is told, and everything was read.
+    assert!(value(&broker, "remotecopyerrors_total") > 0.0 && value(&broker, "remotelogsizebytes") > 4e6);
+    assert!(value(&broker, "remotefetchbytes_total") >= value(&broker, "remotelogsizebytes"));
+    assert_eq!((value(&broker, "remotecopylagsegments"), value(&broker, "remotedeletelagbytes")), (0.0, 0.0));
     broker.kill9();
     broker.restart();
     connection = broker.connect();
