@@ -13,6 +13,7 @@ use storage::remote_log::{
     newest_description, stored_topics,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::group::{OFFSETS_TOPIC, OffsetSnapshot};
 use crate::replica::Tier;
@@ -24,7 +25,8 @@ const MOST_OFFSETS: usize = 100_000;
 
 /// Tells until the stop.
 pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watch::Receiver<bool>) {
-    let mut teller = Teller { services, tier, topics: HashMap::new(), offsets: HashMap::new() };
+    let mut teller =
+        Teller { services, tier, topics: HashMap::new(), offsets: HashMap::new(), next_look: Instant::now() };
     loop {
         let image = teller.services.metadata.image();
         let pause = teller.services.settings.remote_settings(image.configs()).describe_interval;
@@ -48,6 +50,8 @@ struct Teller {
     topics: HashMap<Uuid, Folder<TopicManifest>>,
     /// By the id of `__consumer_offsets` and its partition.
     offsets: HashMap<(Uuid, i32), OffsetsFolder>,
+    /// When it is looked next for what earlier runs, and other brokers, have told.
+    next_look: Instant,
 }
 
 /// What is told in one folder of the store.
@@ -92,7 +96,7 @@ impl Teller {
     async fn round(&mut self) {
         let image = self.services.metadata.image();
         let described = self.described(&image);
-        if self.forget(&image).await && self.tell_topics(&described).await {
+        if self.look_around(&image).await && self.forget(&image).await && self.tell_topics(&described).await {
             self.tell_offsets(&image, &described).await;
         }
     }
@@ -106,6 +110,26 @@ impl Teller {
             Some((first.leader_epoch(), manifest(image, topic)))
         };
         image.topics().iter().filter_map(describe).collect()
+    }
+
+    /// What is told of topics of this cluster, whoever told it: some may not be tiered any more.
+    async fn look_around(&mut self, image: &Image) -> bool {
+        if Instant::now() < self.next_look {
+            return true;
+        }
+        let stored = match stored_topics(self.tier.store(), &self.services.cluster_id).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known which topics the store describes");
+                return false;
+            }
+        };
+        for topic in stored.into_iter().filter_map(|id| image.topics().by_id(id)) {
+            let path = TopicManifest::folder(&self.services.cluster_id, topic.id(), topic.name());
+            self.topics.entry(topic.id()).or_insert_with(|| Folder::new(path));
+        }
+        self.next_look = Instant::now() + self.services.settings.remote_settings(image.configs()).orphan_grace;
+        true
     }
 
     /// Takes back what was told of topics that are not tiered any more, and of those that are gone, should it have been told while

@@ -51,6 +51,7 @@ pub(crate) async fn run(
         slots: HashMap::new(),
         deleted: Vec::new(),
         running: JoinSet::new(),
+        next_sweep: Some(Instant::now()),
         keys: HashMap::new(),
         stop: stop.clone(),
     };
@@ -100,6 +101,8 @@ struct RemoteLogManager {
     /// Topics whose objects are to go.
     deleted: Vec<(Uuid, Path)>,
     running: JoinSet<Outcome>,
+    /// When it is looked next for what no partition has; `None` while it is.
+    next_sweep: Option<Instant>,
     /// Whose turn a running task is.
     keys: HashMap<Id, Key>,
     stop: watch::Receiver<bool>,
@@ -118,6 +121,7 @@ struct Slot {
 enum Outcome {
     Moved { key: Key, partition: Arc<Partition>, mover: Mover, result: Result<Turn, TurnError> },
     Purged { topic: (Uuid, Path), result: Result<usize, RemoteError> },
+    Swept { result: Result<usize, RemoteError> },
 }
 
 /// How a turn ended.
@@ -148,6 +152,7 @@ impl RemoteLogManager {
         self.tier.store().downloads().set(settings.fetch_bytes_per_second);
         self.tier.set_disk_bytes(settings.disk_cache_bytes, settings.index_cache_bytes);
         self.forget_deleted();
+        self.sweep_leavings(settings.orphan_grace);
         for (due, partition) in self.due() {
             if self.running.len() >= settings.copiers {
                 return;
@@ -230,6 +235,17 @@ impl RemoteLogManager {
             Outcome::Purged { topic: (id, folder), result: Ok(objects) } => {
                 tracing::info!(%folder, objects, "deleted the remote objects of a topic");
                 self.events.deleted(id);
+                self.tier.is_deleted(id);
+            }
+            Outcome::Swept { result } => {
+                match result {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "removed what killed brokers left in remote storage"),
+                    Err(error) => {
+                        tracing::warn!(%error, "what killed brokers left in remote storage may still be there")
+                    }
+                }
+                self.next_sweep = Some(Instant::now() + self.settings().orphan_grace);
             }
         }
     }
@@ -275,6 +291,19 @@ impl RemoteLogManager {
         }
     }
 
+    /// Looks for what no partition has, as often as something may have become old enough.
+    fn sweep_leavings(&mut self, grace: Duration) {
+        if self.next_sweep.take_if(|due| *due <= Instant::now()).is_none() {
+            return;
+        }
+        let tier = Arc::clone(&self.tier);
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let young_ms = self.services.clock.now_ms().saturating_sub(grace_ms);
+        self.running.spawn(async move {
+            Outcome::Swept { result: tier.store().sweep_leavings(&tier.folder(), young_ms).await }
+        });
+    }
+
     /// Forgets partitions that are not here any more, and lets the objects of deleted topics go once nobody writes there.
     fn forget_deleted(&mut self) {
         let table = self.services.replicas.table();
@@ -313,6 +342,17 @@ impl CopyListener for Copies {
     }
 }
 
+/// How long a partition is left alone that has nothing to move. Where records must not wait for their segment to be full, it is looked
+/// at when they are due.
+fn pause(partition: &Partition, idle: &Idle, task_interval: Duration) -> Duration {
+    let due_ms = match idle {
+        Idle::Collecting { due_ms, .. } => Some(*due_ms),
+        _ => partition.max_unsaved_ms(),
+    };
+    let due = due_ms.and_then(|due_ms| u64::try_from(due_ms).ok()).map(Duration::from_millis);
+    due.map_or(task_interval, |due| due.min(task_interval))
+}
+
 fn key(partition: &Partition) -> Key {
     (partition.log().topic_id(), partition.name().partition)
 }
@@ -342,17 +382,6 @@ async fn abandon(
     mover.start_over();
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
     Ok(Turn::Nothing(Idle::UpToDate))
-/// How long a partition is left alone that has nothing to move. Where records must not wait for their segment to be full, it is looked
-/// at when they are due.
-fn pause(partition: &Partition, idle: &Idle, task_interval: Duration) -> Duration {
-    let due_ms = match idle {
-        Idle::Collecting { due_ms, .. } => Some(*due_ms),
-        _ => partition.max_unsaved_ms(),
-    };
-    let due = due_ms.and_then(|due_ms| u64::try_from(due_ms).ok()).map(Duration::from_millis);
-    due.map_or(task_interval, |due| due.min(task_interval))
-}
-
 }
 
 /// Some steps of one partition.
@@ -370,6 +399,7 @@ async fn turn(
         let log = partition.log().clone();
         let step = mover.step(&log, &input).await?;
         report(partition, &step);
+        partition.note_remote(&log)?;
         if let Step::Nothing(idle) = step {
             return Ok(Turn::Nothing(idle));
         }
@@ -386,6 +416,7 @@ fn report(partition: &Partition, step: &Step) {
             tiered.count(|traffic| traffic.copied(*size_bytes));
             tracing::info!(%partition, base_offset, end_offset, size_bytes, "copied segment to remote storage");
         }
+        Step::Rolled { base_offset } => tracing::debug!(%partition, base_offset, "closed segment whose records waited"),
         Step::Mirrored { base_offset, end_offset, size_bytes, replaced } => {
             tiered.count(|traffic| {
                 traffic.copied(*size_bytes);
@@ -399,7 +430,6 @@ fn report(partition: &Partition, step: &Step) {
         Step::Expired { log_start_offset, reason } => {
             tracing::info!(%partition, log_start_offset, ?reason, "remote segments have expired");
         }
-        partition.note_remote(&log)?;
         Step::Deleted { count } => {
             tiered.count(|traffic| traffic.deleted(*count as u64));
             tracing::info!(%partition, count, "deleted remote segments");
@@ -408,4 +438,3 @@ fn report(partition: &Partition, step: &Step) {
         Step::Nothing(_) => {}
     }
 }
-        Step::Rolled { base_offset } => tracing::debug!(%partition, base_offset, "closed segment whose records waited"),

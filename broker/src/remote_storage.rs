@@ -1,6 +1,7 @@
 //! Opens the store that the settings name, with the client of its cloud. Credentials and everything else that the settings do not
 //! say come from the environment, in the names that each cloud's own tools have.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The client tries a little again by itself; who waits for more is the one who asks, so that the reason is seen.
 const RETRIES: usize = 3;
 
-/// The store, with the prefix before every key. Nothing is read or written there yet, but for a directory, which is made.
+/// The store, with the prefix before every key. Nothing is read or written there yet, but for a directory, which is made; folders
+/// in it go with their last file.
 ///
 /// # Errors
 /// A directory that cannot be made, credentials that cannot be read, options that contradict each other.
@@ -31,7 +33,8 @@ pub fn open(remote: &RemoteConfig) -> Result<Arc<dyn ObjectStore>> {
     Ok(match &remote.location {
         StoreLocation::Directory(root) => {
             std::fs::create_dir_all(root).map_err(|error| unusable(error.into()))?;
-            Arc::new(PrefixStore::new(LocalFileSystem::new_with_prefix(root)?.with_fsync(true), prefix))
+            let files = LocalFileSystem::new_with_prefix(root)?.with_fsync(true).with_automatic_cleanup(true);
+            Arc::new(PrefixStore::new(files, prefix))
         }
         StoreLocation::Bucket { cloud: Cloud::S3, bucket, options } => {
             Arc::new(PrefixStore::new(s3(bucket, options).build()?, prefix))
@@ -43,6 +46,14 @@ pub fn open(remote: &RemoteConfig) -> Result<Arc<dyn ObjectStore>> {
             Arc::new(PrefixStore::new(azure(bucket, options).build()?, prefix))
         }
     })
+}
+
+/// Where the store's objects are files, if they are.
+pub fn directory(remote: &RemoteConfig) -> Option<PathBuf> {
+    match &remote.location {
+        StoreLocation::Directory(root) => Some(root.join(remote.key_prefix.trim_matches('/'))),
+        StoreLocation::Bucket { .. } => None,
+    }
 }
 
 fn unusable(source: Box<dyn std::error::Error + Send + Sync>) -> Error {

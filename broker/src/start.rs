@@ -17,7 +17,7 @@ use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
 use storage::log_dir::LogDirError;
 use storage::meta_properties::Expected;
-use storage::remote_log::{CacheLimits, DiskCache, RemoteReader, RemoteStore, StoreLimits, object_store};
+use storage::remote_log::{CacheLimits, Deletions, DiskCache, RemoteReader, RemoteStore, StoreLimits, object_store};
 use storage::{LogDir, LogDirOptions, LogDirs};
 use tokio::sync::mpsc;
 
@@ -248,9 +248,24 @@ pub fn open_tier(
     };
     tracing::info!(store = name, "remote storage");
     let limits = StoreLimits { part_bytes: remote.part_bytes, ..StoreLimits::default() };
-    let store = Arc::new(RemoteStore::new(name, opened, limits).with_layout(remote.layout));
+    let store = RemoteStore::new(name, opened, limits).with_layout(remote.layout);
+    let store = Arc::new(match remote_storage::directory(remote) {
+        Some(root) => store.in_directory(root),
+        None => store,
+    });
     let reader = remote_reader(settings, remote, image, Arc::clone(&store), log_dirs);
-    Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader))))
+    let deletions = deletions(image, log_dirs);
+    Ok(Some(Arc::new(Tier::new(Arc::clone(cluster_id), settings.node_id, store, reader, deletions))))
+}
+
+/// What the last run had still to delete. A topic that is known again was restored.
+fn deletions(image: &Image, log_dirs: &LogDirs) -> Option<Deletions> {
+    let log_dir = log_dirs.online().next()?;
+    let opened = Deletions::open(Arc::clone(log_dir)).and_then(|deletions| {
+        deletions.retain(|topic| image.topics().by_id(topic.id).is_none())?;
+        Ok(deletions)
+    });
+    opened.inspect_err(|error| tracing::warn!(%error, "it is not known which topics' remote objects are to go")).ok()
 }
 
 /// Indexes are kept in the first log directory, where Kafka keeps them; pieces of segments where the settings say.

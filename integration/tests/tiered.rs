@@ -10,6 +10,7 @@ use integration::tiering::{
 };
 use integration::wait;
 use integration::wire::{Connection, EARLIEST, FetchQuery, LATEST};
+use protocol::ids::format_uuid;
 use protocol::record_batch::{BatchBuilder, Codec};
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
@@ -246,6 +247,42 @@ fn what_would_be_lost_keeps_a_broker_from_starting() {
     assert!(!refused.status.success());
     let said = refused.everything();
     assert!(said.contains("remote.storage.enable=true before disabling tiered storage cluster-wide: kept"), "{said}");
+}
+
+/// Half-written files, a trial that nobody ended, the description of a topic that is not tiered any more.
+#[test]
+fn what_killed_brokers_leave_in_a_directory_goes() {
+    let storage = [("ottla.remote.storage.url", "file://ROOT"), ("ottla.remote.orphan.grace.ms", "1000")];
+    let mut fixture = Fixture::new(&[&storage[..], &[("ottla.remote.description.interval.ms", "200")]].concat());
+    let mut connection = fixture.connect();
+    connection.create_topic("cold", 1, &TIERED);
+    connection.create_topic("local", 1, &[]);
+    let end = append(&mut connection, "cold", 0, 25);
+    fixture.await_tiering(&mut connection, "cold");
+    let log = fixture.objects("cold").into_iter().find(|path| path.extension().is_some_and(|name| name == "log"));
+    let partition = log.as_ref().and_then(|log| log.parent()).expect("a segment in a folder");
+    let topic = partition.parent().expect("a topic's folder");
+    let cluster = topic.parent().expect("a cluster's folder");
+    let local = cluster.join(format!("local-{}", format_uuid(connection.describe_topic("local").topic_id)));
+    fixture.broker.kill9();
+    let left = [
+        partition.join("00000000000000000099-AAAAAAAAAAAAAAAAAAAAAg.log#1"),
+        topic.join("topic/0000000000-00000000000000000099#1"),
+        cluster.join("probe/AAAAAAAAAAAAAAAAAAAAAg/serial"),
+        local.join("topic/0000000000-00000000000000000001"),
+    ];
+    for path in &left {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+        std::fs::write(path, b"half of it").expect("the file can be written");
+    }
+    fixture.broker.restart();
+    wait::until_true("what was left is gone", LIMIT, || left.iter().all(|path| !path.exists()));
+    assert!(!local.exists() && !cluster.join("probe/AAAAAAAAAAAAAAAAAAAAAg").exists(), "with their folders");
+    connection = fixture.connect();
+    connection.await_leaders("cold", 1);
+    assert_whole(&mut connection, "cold", 0, end);
+    assert_eq!(connection.delete_topic("cold"), 0);
+    wait::until_true("no folder is left", LIMIT, || !topic.exists());
 }
 
 /// Kafka refuses to tier them. What is remote is what the cleaner left, and follows it; the local log stays whole.

@@ -224,6 +224,33 @@ fn credentials_that_expire_stop_nothing_but_the_moves() {
     assert_whole(&mut connection, "orders", 0, end);
 }
 
+/// The store is away when a topic is deleted, and the broker killed before it is back.
+#[test]
+fn a_deletion_goes_on_after_a_crash() {
+    let store = ObjectStore::minio();
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let store = store.behind(move |_: &mut Message| match down.load(Ordering::SeqCst) {
+        true => Fate::Refuse(503),
+        false => Fate::Pass,
+    });
+    let mut broker = broker(&store);
+    let mut connection = broker.connect();
+    connection.create_topic("orders", 1, &TIERED);
+    append(&mut connection, "orders", 0, 25);
+    await_tiering(&broker, &mut connection, "orders");
+    is_down.store(true, Ordering::SeqCst);
+    assert_eq!(connection.delete_topic("orders"), 0);
+    wait::until_true("a deletion that fails", LIMIT, || {
+        broker.log().contains("objects of a deleted topic are still there")
+    });
+    broker.kill9();
+    is_down.store(false, Ordering::SeqCst);
+    assert!(!objects(&store, "orders").is_empty());
+    broker.restart();
+    wait::until_true("every object is gone", LIMIT, || objects(&store, "orders").is_empty());
+}
+
 /// Everything in the bucket is gone. What is local stays and is served; nothing is moved before somebody says that the rest may go.
 #[test]
 fn a_bucket_that_was_emptied_is_told_of() {

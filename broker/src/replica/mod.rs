@@ -279,12 +279,11 @@ impl ReplicaManager {
     }
 
     fn delete(&self, topic: &TopicReplicas, now_ms: i64) {
+        let is_remote = topic.partitions.iter().flatten().any(|partition| partition.moves_segments());
+        if let Some(tier) = self.tier.as_ref().filter(|_| is_remote) {
+            tier.delete_topic(topic.id, &topic.name);
+        }
         for partition in topic.partitions.iter().flatten() {
-            if partition.moves_segments()
-                && let Some(tier) = &self.tier
-            {
-                tier.delete_topic(topic.id, &topic.name);
-            }
             partition.set_role(false, partition.leader_epoch());
             *self.deleted_traffic.lock().unwrap_or_else(PoisonError::into_inner) += partition.traffic().totals();
             if let Err(error) = partition.delete(now_ms) {

@@ -8,8 +8,8 @@ use protocol::ids::Uuid;
 use storage::leader_epoch::LeaderEpochs;
 use storage::remote_log::object_store::path::Path;
 use storage::remote_log::{
-    Mover, PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, RemoteView,
-    TierConfig,
+    DeletedTopic, Deletions, Mover, PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment,
+    RemoteStore, RemoteView, TierConfig,
 };
 use storage::{Error, Log, ReadLimits, TimestampOffset};
 
@@ -38,8 +38,10 @@ pub struct Tier {
     broker_id: i32,
     store: Arc<RemoteStore>,
     reader: RemoteReader,
-    /// Deleted topics whose objects are still there.
+    /// Deleted topics whose objects are still there and that nobody has taken.
     deleted: Mutex<Vec<(Uuid, Path)>>,
+    /// All of them, for the next run; `None` where no directory has room for that.
+    deletions: Option<Deletions>,
     /// Of all partitions, those that are gone too.
     traffic: RemoteTraffic,
     /// Why nothing at all is moved; for people.
@@ -47,13 +49,23 @@ pub struct Tier {
 }
 
 impl Tier {
-    pub fn new(cluster_id: Arc<str>, broker_id: i32, store: Arc<RemoteStore>, reader: RemoteReader) -> Self {
+    /// What `deletions` has of an earlier run is to be deleted.
+    pub fn new(
+        cluster_id: Arc<str>,
+        broker_id: i32,
+        store: Arc<RemoteStore>,
+        reader: RemoteReader,
+        deletions: Option<Deletions>,
+    ) -> Self {
+        let noted = deletions.iter().flat_map(Deletions::all);
+        let deleted = noted.map(|topic| (topic.id, PartitionKeys::topic(&cluster_id, topic.id, &topic.name))).collect();
         Self {
             cluster_id,
             broker_id,
             store,
             reader,
-            deleted: Mutex::default(),
+            deleted: Mutex::new(deleted),
+            deletions,
             traffic: RemoteTraffic::default(),
             trouble: Mutex::new(Some("the remote storage was not tried yet".to_owned())),
         }
@@ -99,12 +111,20 @@ impl Tier {
         PartitionKeys::new(&self.cluster_id, log.topic_id(), log.partition())
     }
 
-    /// Lets every object of a topic go, soon. May be called for each partition.
-    pub fn delete_topic(&self, topic_id: Uuid, name: &str) {
-        let folder = PartitionKeys::topic(&self.cluster_id, topic_id, name);
-        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-        if !deleted.iter().any(|(id, _)| *id == topic_id) {
-            deleted.push((topic_id, folder));
+    /// Lets every object of a topic go, soon, or in the next run.
+    pub fn delete_topic(&self, topic_id: Uuid, name: &Arc<str>) {
+        let topic = DeletedTopic { id: topic_id, name: Arc::clone(name) };
+        if let Some(Err(error)) = self.deletions.as_ref().map(|deletions| deletions.add(topic)) {
+            tracing::warn!(topic = %name, %error, "a crash would leave remote objects of a deleted topic");
+        }
+        self.put_deleted((topic_id, PartitionKeys::topic(&self.cluster_id, topic_id, name)));
+    }
+
+    /// Nothing of the topic is there any more.
+    pub(crate) fn is_deleted(&self, topic_id: Uuid) {
+        let forgotten = self.deletions.as_ref().map(|deletions| deletions.retain(|topic| topic.id != topic_id));
+        if let Some(Err(error)) = forgotten {
+            tracing::warn!(%error, "the next start looks for remote objects that are gone");
         }
     }
 

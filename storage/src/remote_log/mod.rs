@@ -28,6 +28,7 @@
 //! The wall clock, and the choice of the store: the broker makes one from its settings.
 
 mod cache;
+mod deletions;
 mod description;
 mod disk_cache;
 mod envelope;
@@ -35,6 +36,7 @@ mod error;
 mod inventory;
 mod keys;
 mod layout;
+mod leavings;
 mod local_log;
 mod manifest;
 mod mirror;
@@ -50,14 +52,15 @@ mod rivals;
 mod segment_object;
 mod store;
 mod sweep;
+mod tail;
 #[cfg(test)]
 mod testing;
-mod tail;
 #[cfg(test)]
 mod tests;
 mod topic_manifest;
 
 pub use cache::CacheLimits;
+pub use deletions::{DeletedTopic, Deletions};
 pub use description::{Describer, Description, newest_description};
 pub use disk_cache::DiskCache;
 pub use envelope::ManifestError;

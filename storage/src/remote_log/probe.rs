@@ -9,6 +9,8 @@ use protocol::ids::{Uuid, format_uuid};
 
 use super::{RemoteError, RemoteStore};
 
+/// The folder in that of a cluster in which probes are.
+pub(super) const PROBES: &str = "probe";
 /// How many create the same key at once.
 const RACERS: usize = 4;
 
@@ -38,9 +40,9 @@ pub enum ProbeError {
 /// [`ProbeError`]; the store is then of no use.
 pub async fn probe(store: &RemoteStore, folder: &Path) -> Result<(), ProbeError> {
     let unique = format_uuid(Uuid::new_v4());
-    let result = try_out(store, &folder.clone().join("probe").join(unique.as_str())).await;
+    let result = try_out(store, &folder.clone().join(PROBES).join(unique.as_str())).await;
     // What stays is small and has a name that says what it is.
-    let _ = store.delete_all(&folder.clone().join("probe").join(unique.as_str())).await;
+    let _ = store.delete_all(&folder.clone().join(PROBES).join(unique.as_str())).await;
     result
 }
 

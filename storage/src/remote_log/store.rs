@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ pub struct RemoteStore {
     name: String,
     store: Arc<dyn ObjectStore>,
     layout: SegmentLayout,
+    directory: Option<PathBuf>,
     limits: StoreLimits,
     uploads: RateLimit,
     downloads: RateLimit,
@@ -65,13 +67,23 @@ impl RemoteStore {
     /// `store`, which people know by `name`, without a limit of bytes per second.
     pub fn new(name: String, store: Arc<dyn ObjectStore>, limits: StoreLimits) -> Self {
         let (uploads, downloads) = (RateLimit::new(u64::MAX), RateLimit::new(u64::MAX));
-        Self { name, store, layout: SegmentLayout::default(), limits, uploads, downloads }
+        Self { name, store, layout: SegmentLayout::default(), directory: None, limits, uploads, downloads }
     }
 
     /// Segments that are copied from now on lie there in that way.
     #[must_use]
     pub fn with_layout(self, layout: SegmentLayout) -> Self {
         Self { layout, ..self }
+    }
+
+    /// Its objects are files below `root`.
+    #[must_use]
+    pub fn in_directory(self, root: PathBuf) -> Self {
+        Self { directory: Some(root), ..self }
+    }
+
+    pub(super) fn directory(&self) -> Option<&PathBuf> {
+        self.directory.as_ref()
     }
 
     /// How new segments lie there.

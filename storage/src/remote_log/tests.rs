@@ -290,6 +290,30 @@ async fn dying_at_any_request_loses_nothing() {
     }
 }
 
+/// Whoever deletes a topic dies after each request in turn; the next one finds what is left, and nothing stays.
+#[tokio::test]
+async fn a_deletion_that_dies_at_any_request_is_gone_through_with() {
+    let topic = PartitionKeys::topic("cluster", Uuid::from_u128(7), "t");
+    let cases = [Fault::Unavailable, Fault::LostAnswer].map(|fault| LAYOUTS.map(|layout| (fault, layout)));
+    for (fault, layout) in cases.into_iter().flatten() {
+        for last in 0.. {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(12), laid_out(inner.clone(), layout));
+            settle(&mut mover(&store).0, &log, input(KEEP)).await;
+            inner.fail(move |number| {
+                (number > last).then_some(Fault::Unavailable).or((number == last).then_some(fault))
+            });
+            let died = store.delete_topic(Uuid::from_u128(7), &topic).await.is_err();
+            inner.heal();
+            store.delete_topic(Uuid::from_u128(7), &topic).await.unwrap();
+            assert_eq!(inner.keys().await, Vec::<String>::new(), "{fault:?} at {last}");
+            if !died {
+                break;
+            }
+        }
+    }
+}
+
 /// A storm of every fault: in the end all is remote, and what the newest manifest names is there.
 #[tokio::test]
 async fn faults_delay_and_nothing_else() {
