@@ -30,7 +30,7 @@ pub(crate) trait Broker {
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// A port that is free now, and the next one too: Kafka's controller takes that.
-fn free_ports() -> Result<u16> {
+pub(crate) fn free_ports() -> Result<u16> {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     // Where to begin differs from bench to bench.
     let first = PORTS.start + u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start))?;

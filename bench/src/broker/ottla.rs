@@ -40,11 +40,11 @@ impl Ottla {
     }
 
     pub(crate) fn start(binary: &Path) -> Result<Self> {
-        Self::start_with(binary, "")
+        Self::start_with(binary, "", &[])
     }
 
-    /// Starts it with lines of properties besides those that it needs.
-    pub(crate) fn start_with(binary: &Path, more: &str) -> Result<Self> {
+    /// Starts it with lines of properties besides those that it needs, and with those variables.
+    pub(crate) fn start_with(binary: &Path, more: &str, environment: &[(&str, String)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_ports()?;
         let (address, controller) = (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), port + 1);
@@ -63,6 +63,7 @@ impl Ottla {
         let child = Command::new(binary)
             .arg("server")
             .arg(&properties)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.path().join("log"))?)
             .spawn()

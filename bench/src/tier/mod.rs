@@ -1,0 +1,227 @@
+//! `bench tier`: what a consumer of the cold tier gets, and what producers feel of it.
+//!
+//! A topic is filled and moves to a store: a directory, or MinIO. One consumer drains the remote part, then four at once, against the plain
+//! client of the same store in the same run, and, if it is a directory, against a server that does nothing but `sendfile`. Producers at a fixed
+//! rate are measured alone, and while a consumer drains: one that competes with them for this machine's cores, and one that gives way.
+
+mod floor;
+mod plain;
+mod store;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::broker::{Broker, Ottla, pause};
+use crate::client::Client;
+use crate::generator::{self, Outcome, Pace};
+use crate::process;
+use crate::request::{Fetch, Template};
+use crate::workload::{self, Case, produce_templates};
+use plain::{Plain, Way};
+use store::{Kind, Store};
+
+const FETCH_MAX_BYTES: i32 = 1 << 20;
+const SEGMENT_BYTES: u64 = 64 << 20;
+const CONSUMERS: [usize; 2] = [1, 4];
+/// The longest that anything may take.
+const LIMIT: Duration = Duration::from_secs(600);
+/// The priority of what gives way to everybody.
+const LOWEST: i32 = 19;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Where the topic moves to.
+    #[arg(long, value_enum, default_value_t = Kind::Directory)]
+    store: Kind,
+    /// Bytes that are moved and drained, in 10^9.
+    #[arg(long, default_value_t = 5.0)]
+    gigabytes: f64,
+    /// How long producers are measured alone, in seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Requests of the producers a second, over four connections.
+    #[arg(long, default_value_t = 2_000)]
+    rate: u64,
+}
+
+/// A broker whose cold tier holds a topic.
+struct Tier {
+    ottla: Ottla,
+    plain: Plain,
+    /// Where the bare server is, if there can be one.
+    floor: Option<SocketAddr>,
+    topic: String,
+    /// Where the remote part ends (exclusive).
+    remote_end: i64,
+    /// After the broker, which is stopped first.
+    _store: Store,
+}
+
+/// Fills a tiered topic and prints the figures.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binary = Ottla::build()?;
+    let tier = Tier::fill(&binary, options)?;
+    println!("{:.2} GB of {} are remote\n", tier.plain.bytes() as f64 / 1e9, tier.topic);
+    println!(
+        "| consumers | MB/s | plain client, whole objects | ratio | plain client, 4 ranges at once | ratio | bare sendfile | ratio | CPU-s/GB of the broker |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    );
+    for consumers in CONSUMERS {
+        tier.print_consumers(consumers)?;
+    }
+    tier.print_producers(options)
+}
+
+impl Tier {
+    fn fill(binary: &Path, options: &Options) -> Result<Self> {
+        let store = Store::start(options.store)?;
+        let properties = format!(
+            "remote.log.storage.system.enable=true\nottla.remote.storage.url={}\n\
+             remote.log.manager.task.interval.ms=500\nlog.retention.check.interval.ms=500\n",
+            store.url()
+        );
+        let ottla = Ottla::start_with(binary, &properties, &store.environment())?;
+        let topic = "cold".to_owned();
+        let mut client = Client::connect(ottla.address())?;
+        let configs = [
+            ("remote.storage.enable".to_owned(), "true".to_owned()),
+            ("segment.bytes".to_owned(), SEGMENT_BYTES.to_string()),
+            ("local.retention.ms".to_owned(), "1000".to_owned()),
+        ];
+        client.create_topic(&topic, 1, &configs)?;
+        let case = Case { connections: 1, partitions: 1, ..workload::find("produce-1m")?.clone() };
+        let max_bytes = (options.gigabytes * 1e9) as u64;
+        let pace = Pace { in_flight: 2, rate: None, duration: LIMIT, max_bytes };
+        generator::run(ottla.address(), produce_templates(&case, &topic)?, pace)?;
+        let remote_end = await_remote(&mut client, &topic)?;
+        let plain = Plain::new(store.client()?)?;
+        let floor = store.directory().map(|folder| floor::serve(segments(folder)?)).transpose()?;
+        Ok(Self { ottla, plain, floor, topic, remote_end, _store: store })
+    }
+
+    /// Prints what so many consumers get.
+    fn print_consumers(&self, consumers: usize) -> Result<()> {
+        let whole = self.plain.read(consumers, Way::Whole)?;
+        let ranges = self.plain.read(consumers, Way::Ranges)?;
+        let before = process::cpu_time(self.ottla.pid())?;
+        let drained = self.drain(consumers)?;
+        let cpu = process::cpu_time(self.ottla.pid())? - before;
+        let floor = match self.floor {
+            Some(address) => rate(&self.take(address, consumers)?),
+            None => f64::NAN,
+        };
+        let ours = rate(&drained);
+        let of = |other: f64| format!("{other:.0} | {:.2}", ours / other);
+        let per_gb = cpu.as_secs_f64() * 1e9 / drained.bytes as f64;
+        println!("| {consumers} | {ours:.0} | {} | {} | {} | {per_gb:.2} |", of(whole), of(ranges), of(floor));
+        Ok(())
+    }
+
+    /// Everything remote, by each consumer.
+    fn drain(&self, consumers: usize) -> Result<Outcome> {
+        let fetch = |_| Ok(Template::Fetch(Fetch::new(&self.topic, 0, self.remote_end, FETCH_MAX_BYTES)?.patient()));
+        self.consume(self.ottla.address(), (0..consumers).map(fetch).collect::<Result<_>>()?)
+    }
+
+    /// As many bytes from the bare server.
+    fn take(&self, address: SocketAddr, consumers: usize) -> Result<Outcome> {
+        self.consume(address, (0..consumers).map(|_| Template::Next).collect())
+    }
+
+    fn consume(&self, address: SocketAddr, templates: Vec<Template>) -> Result<Outcome> {
+        let max_bytes = self.plain.bytes() * templates.len() as u64;
+        generator::run(address, templates, Pace { in_flight: 1, rate: None, duration: LIMIT, max_bytes })
+    }
+
+    fn print_producers(&self, options: &Options) -> Result<()> {
+        let case = workload::find("produce-1")?;
+        Client::connect(self.ottla.address())?.create_topic("tail", case.partitions, &[])?;
+        let produce = |duration| produce_at(self.ottla.address(), case, options.rate, duration);
+        let alone = quantiles(&produce(Duration::from_secs(options.seconds))?);
+        let beside = |priority: i32, drain: &(dyn Fn() -> Result<Outcome> + Sync)| -> Result<Row> {
+            std::thread::scope(|scope| {
+                let drain = scope.spawn(move || {
+                    // Of this thread alone.
+                    rustix::process::nice(priority)?;
+                    drain()
+                });
+                let mut beside = produce(Duration::from_secs(1))?;
+                while !drain.is_finished() {
+                    let more = produce(Duration::from_secs(1))?;
+                    beside.latency.add(&more.latency)?;
+                }
+                drain.join().map_err(|_| anyhow::anyhow!("the consumer failed"))??;
+                Ok(quantiles(&beside))
+            })
+        };
+        println!(
+            "\n| producers at {} a second | p50 ms | p99 ms | p99.9 ms | p99, ratio |\n| --- | --- | --- | --- | --- |",
+            options.rate
+        );
+        let print = |name: &str, [p50, p99, p999]: Row| {
+            println!("| {name} | {p50:.2} | {p99:.2} | {p999:.2} | {:.2} |", p99 / alone[1]);
+        };
+        print("alone", alone);
+        print("while a consumer drains", beside(0, &|| self.drain(1))?);
+        print("while a consumer of the lowest priority drains", beside(LOWEST, &|| self.drain(1))?);
+        if let Some(floor) = self.floor {
+            print("while the same comes from a bare sendfile", beside(0, &|| self.take(floor, 1))?);
+        }
+        Ok(())
+    }
+}
+
+/// p50, p99 and p99.9 in ms.
+type Row = [f64; 3];
+
+fn quantiles(outcome: &Outcome) -> Row {
+    [0.5, 0.99, 0.999].map(|quantile| outcome.latency.value_at_quantile(quantile) as f64 / 1e3)
+}
+
+/// MB/s.
+fn rate(outcome: &Outcome) -> f64 {
+    outcome.bytes as f64 / 1e6 / outcome.elapsed.as_secs_f64()
+}
+
+fn produce_at(address: SocketAddr, case: &Case, rate: u64, duration: Duration) -> Result<Outcome> {
+    let pace = Pace { in_flight: case.in_flight, rate: Some(rate), duration, max_bytes: u64::MAX };
+    generator::run(address, produce_templates(case, "tail")?, pace)
+}
+
+/// Waits until at most two segments are local, and returns where the remote part ends (exclusive).
+fn await_remote(client: &mut Client, topic: &str) -> Result<i64> {
+    const EARLIEST_LOCAL: i64 = -4;
+    let end = client.latest_offset(topic, 0)?;
+    // A record has more than a kilobyte.
+    let most_local = i64::try_from(SEGMENT_BYTES / 512)?;
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        let local = client.offset(topic, 0, EARLIEST_LOCAL)?;
+        if local > 0 && end - local < most_local {
+            return Ok(local);
+        }
+        pause(Duration::from_millis(200));
+    }
+    bail!("the segments are still local after {LIMIT:?}")
+}
+
+/// The segments' files below `folder`.
+fn segments(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "log") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
