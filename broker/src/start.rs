@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::topic::TopicValues;
-use crate::config::{BrokerConfig, ListenerConfig, RemoteConfig};
+use crate::config::{BrokerConfig, ListenerConfig, RemoteConfig, StoreLocation};
 use crate::remote_storage;
 use crate::replica::{Flusher, ReplicaManager, Tier};
 use crate::server::Listener;
@@ -288,9 +288,10 @@ fn remote_reader(
     let indexes = first.and_then(|folder| on_disk(folder, dynamic.index_cache_bytes));
     let chunks = remote.disk_cache.clone().and_then(|folder| on_disk(folder, dynamic.disk_cache_bytes));
     let in_memory = INDEXES_IN_MEMORY.min(dynamic.index_cache_bytes);
-    RemoteReader::new(store, remote.chunk_bytes, limits(remote.chunk_cache_bytes), limits(in_memory))
+    let reader = RemoteReader::new(store, remote.chunk_bytes, limits(remote.chunk_cache_bytes), limits(in_memory))
         .reading_ahead(remote.read_ahead_bytes)
-        .keeping(chunks, indexes)
+        .keeping(chunks, indexes);
+    if matches!(remote.location, StoreLocation::Directory(_)) { reader.lending_files() } else { reader }
 }
 
 /// The replicas that `image` places here, none of them read.

@@ -55,6 +55,6 @@ mod slot_cache;
 
 pub use config::LogConfig;
 pub use error::{AppendError, Error};
-pub use log::{Appended, Log, Offsets, ReadLimits, Region, RolledSegment, SegmentExport, TimestampOffset};
+pub use log::{Appended, Log, Offsets, Piece, ReadLimits, Region, RolledSegment, SegmentExport, TimestampOffset};
 pub use log_dir::{LogDir, LogDirOptions, LogDirs};
 pub use segment_file::{SegmentFile, StoredBatch};

@@ -20,7 +20,7 @@ const LOCAL: &str = "org.apache.kafka.server.log.remote.storage.LocalTieredStora
 const DEFAULT_CHUNK: u64 = 4 << 20;
 const DEFAULT_CHUNK_CACHE: u64 = 64 << 20;
 const DEFAULT_PART: u64 = 8 << 20;
-const DEFAULT_READ_AHEAD: u64 = 8 << 20;
+const DEFAULT_READ_AHEAD: u64 = 16 << 20;
 
 /// The keys behind the class's prefix.
 pub(super) type OwnKeys = BTreeMap<String, String>;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
 use protocol::ids::Uuid;
 use storage::leader_epoch::LeaderEpochs;
 use storage::remote_log::object_store::path::Path;
@@ -11,7 +10,7 @@ use storage::remote_log::{
     DeletedTopic, Deletions, Mover, PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment,
     RemoteStore, RemoteView, TierConfig,
 };
-use storage::{Error, Log, ReadLimits, TimestampOffset};
+use storage::{Error, Log, Piece, ReadLimits, TimestampOffset};
 
 use crate::metrics::RemoteTraffic;
 
@@ -293,29 +292,29 @@ impl RemoteRead {
     ///
     /// # Cancel safety
     /// What has come so far stays in the cache, for the next one who asks.
-    pub async fn bytes(&self) -> Result<Bytes, RemoteError> {
+    pub async fn pieces(&self) -> Result<Vec<Piece>, RemoteError> {
         let read = self.read().await;
-        let size = read.as_ref().ok().map(|bytes| bytes.len() as u64);
+        let size = read.as_ref().ok().map(|pieces| pieces.iter().map(|piece| piece.size() as u64).sum());
         self.traffic.fetched(size);
         self.tier.traffic.fetched(size);
         read
     }
 
     /// A cleaned segment may have nothing at its end, or nothing at all: what is wanted is then in a later one, or local.
-    async fn read(&self) -> Result<Bytes, RemoteError> {
+    async fn read(&self) -> Result<Vec<Piece>, RemoteError> {
         let mut offset = self.offset;
         while let Some(segment) = self.view.segment_of(offset) {
             let following = self.view.segment_of(segment.end_offset).map(|following| &**following);
-            let bytes = self.tier.reader.read(self.remote.keys(), (segment, following), offset, self.limits).await?;
-            if !bytes.is_empty() || !self.limits.at_least_one {
-                return Ok(bytes);
+            let pieces = self.tier.reader.read(self.remote.keys(), (segment, following), offset, self.limits).await?;
+            if !pieces.is_empty() || !self.limits.at_least_one {
+                return Ok(pieces);
             }
             offset = segment.end_offset;
         }
         let (log, limits) = (Arc::clone(&self.log), self.limits);
         let read = move || match log.read(offset, limits) {
-            Err(Error::OffsetOutOfRange { .. }) => Ok(Bytes::new()),
-            region => region?.read().map_err(|error| RemoteError::LocalFile(Arc::new(error))),
+            Err(Error::OffsetOutOfRange { .. }) => Ok(Vec::new()),
+            region => Ok(vec![Piece::Region(region?)]),
         };
         let joined = tokio::task::spawn_blocking(read).await;
         joined.unwrap_or_else(|error| Err(RemoteError::LocalFile(Arc::new(std::io::Error::other(error)))))

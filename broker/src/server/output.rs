@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::SendFlags;
-use storage::Region;
 use storage::file_system::{File, read_exact};
+use storage::{Piece, Region};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// From here on a region is sent by the kernel; a smaller one is copied behind the bytes before it.
+/// From here on a piece is sent from where it is; a smaller one is copied behind the bytes before it.
 const LARGE: usize = 16 << 10;
 /// What one connection sends before others get the worker, and what a cold read brings at a time.
 const TURN: usize = 1 << 20;
@@ -24,21 +24,6 @@ const KEPT: usize = 256 << 10;
 const COLD_READERS: usize = 4;
 
 static COLD_READS: Semaphore = Semaphore::const_new(COLD_READERS);
-
-#[derive(Debug)]
-enum Piece {
-    Bytes(Bytes),
-    Region(Region),
-}
-
-impl Piece {
-    fn size(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Region(region) => region.size,
-        }
-    }
-}
 
 /// Answers on their way to one socket.
 #[derive(Debug, Default)]
@@ -68,8 +53,19 @@ impl Output {
         std::mem::take(&mut self.errors)
     }
 
-    /// Appends the bytes of `region`; a large one is not read before it is sent.
-    pub fn put_region(&mut self, region: Region) {
+    /// Appends a piece; the bytes of a large one are not copied before they are sent.
+    pub fn put(&mut self, piece: Piece) {
+        match piece {
+            Piece::Bytes(bytes) if bytes.len() < LARGE => self.tail.extend_from_slice(&bytes),
+            Piece::Bytes(bytes) => {
+                self.seal();
+                self.pieces.push_back(Piece::Bytes(bytes));
+            }
+            Piece::Region(region) => self.put_region(region),
+        }
+    }
+
+    fn put_region(&mut self, region: Region) {
         let Some(file) = region.file() else { return };
         let is_copied = match file.as_fd() {
             // No descriptor, so no kernel that could send it: the simulation.
@@ -165,17 +161,17 @@ impl Output {
                 self.tail.advance(sent);
                 return Ok(sent);
             }
-            Some(Piece::Bytes(bytes)) => send_bytes(stream, bytes, !is_last).await?,
+            Some(Piece::Bytes(bytes)) => send_bytes(stream, &bytes[..bytes.len().min(TURN)], !is_last).await?,
             Some(Piece::Region(region)) => {
                 let Some(file) = region.file() else { return Ok(self.take(0)) };
-                let (position, size) = (region.position, region.size.min(TURN));
-                if !is_resident(&**file, position, size)? {
-                    let bytes = read_cold(file, position, size).await?;
-                    self.take(size);
+                let turn = region.slice(0..TURN as u64);
+                if !turn.is_resident()? {
+                    let bytes = read_cold(file, turn.position, turn.size).await?;
+                    self.take(turn.size);
                     self.pieces.push_front(Piece::Bytes(bytes));
                     return Ok(0);
                 }
-                send_file(stream, &**file, position, size).await?
+                send_file(stream, &**file, turn.position, turn.size).await?
             }
         };
         Ok(self.take(sent))
@@ -227,19 +223,6 @@ async fn send_file(stream: &TcpStream, file: &dyn File, position: u64, size: usi
     };
     let sent = stream.async_io(Interest::WRITABLE, send).await?;
     if sent == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(sent) }
-}
-
-/// Whether both ends of a range are in the page cache, so that what lies between very likely is.
-fn is_resident(file: &dyn File, position: u64, size: usize) -> io::Result<bool> {
-    let last = position + (size as u64).saturating_sub(1);
-    for at in [position, last] {
-        match file.read_resident_at(&mut [0], at) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }
 
 /// Reads on a thread that may block, and leaves no page behind where the file system can do that: catching up must not
@@ -309,7 +292,9 @@ mod tests {
         for (region, bytes) in regions(file_system, &[10, 100_000, 3 << 20, 20, 16 << 10, 5]) {
             output.bytes().extend_from_slice(b"head");
             expected.extend_from_slice(b"head");
-            output.put_region(region);
+            output.put(Piece::Region(region));
+            expected.extend_from_slice(&bytes);
+            output.put(Piece::Bytes(bytes.clone()));
             expected.extend_from_slice(&bytes);
             let mut later = Output::default();
             later.bytes().extend_from_slice(b"tail");
@@ -329,6 +314,23 @@ mod tests {
     #[tokio::test]
     async fn bytes_and_regions_arrive_in_order() {
         sends_in_order(Arc::new(OsFileSystem)).await;
+    }
+
+    /// What is in memory is sent from there: the same bytes, held no longer than until they are sent.
+    #[tokio::test]
+    async fn large_bytes_are_not_copied() {
+        let mut output = Output::default();
+        let (small, large) = (Bytes::from(vec![1; LARGE - 1]), Bytes::from(vec![2; LARGE]));
+        output.put(Piece::Bytes(small.clone()));
+        output.put(Piece::Bytes(large.clone()));
+        assert_eq!((small.is_unique(), large.is_unique()), (true, false));
+        let (server, mut client) = connection().await;
+        let mut received = vec![0; small.len() + large.len()];
+        let (sent, read) = tokio::join!(output.write_to(&server), client.read_exact(&mut received));
+        sent.unwrap();
+        read.unwrap();
+        assert!(large.is_unique());
+        assert!(received == [&small[..], &large[..]].concat());
     }
 
     #[tokio::test]
@@ -351,7 +353,7 @@ mod tests {
         let (server, mut client) = connection().await;
         let mut output = Output::default();
         for _ in 0..4 {
-            output.put_region(region.clone());
+            output.put(Piece::Region(region.clone()));
         }
         let whole = output.size();
         let wait = std::time::Duration::from_millis(50);

@@ -23,6 +23,14 @@ const MAX_SLICES: usize = 1024;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsFileSystem;
 
+impl OsFileSystem {
+    /// A file that is open already and may lie behind a network. Where the system cannot tell what of it is in memory, nothing is:
+    /// [`File::read_resident_at`] never waits.
+    pub fn adopt(file: fs::File) -> Arc<dyn File> {
+        Arc::new(OsFile { file, dont_cache_refused: AtomicBool::new(false), may_wait: false })
+    }
+}
+
 impl FileSystem for OsFileSystem {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let mut options = fs::OpenOptions::new();
@@ -37,7 +45,7 @@ impl FileSystem for OsFileSystem {
             }
         }
         let file = options.open(path)?;
-        Ok(Arc::new(OsFile { file, dont_cache_refused: AtomicBool::new(false) }))
+        Ok(Arc::new(OsFile { file, dont_cache_refused: AtomicBool::new(false), may_wait: true }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -112,6 +120,8 @@ impl FileSystem for OsFileSystem {
 struct OsFile {
     file: fs::File,
     dont_cache_refused: AtomicBool,
+    /// Whether it is read all the same where the system cannot tell what is in memory.
+    may_wait: bool,
 }
 
 impl OsFile {
@@ -127,7 +137,8 @@ impl File for OsFile {
 
     fn read_resident_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         match self.read_with(buffer, position, ReadWriteFlags::NOWAIT) {
-            Err(error) if is_unsupported(&error) => self.read_at(buffer, position),
+            Err(error) if is_unsupported(&error) && self.may_wait => self.read_at(buffer, position),
+            Err(error) if is_unsupported(&error) => Err(io::ErrorKind::WouldBlock.into()),
             result => result,
         }
     }

@@ -31,7 +31,7 @@ pub use append::Appended;
 pub(crate) use compact::Compaction;
 pub use export::{RolledSegment, SegmentExport};
 pub use lookup::TimestampOffset;
-pub use read::{ReadLimits, Region};
+pub use read::{Piece, ReadLimits, Region};
 
 use crate::config::LogConfig;
 use crate::error::Error;

@@ -1,9 +1,8 @@
 //! Reading: which bytes of which file a fetch gets. Source: `LocalLog.read`, `LogSegment.read`.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +12,26 @@ use super::{Loaded, Log};
 use crate::error::Error;
 use crate::file_system::{File, read_exact};
 use crate::segment::{Segment, WalkError};
+
+/// How far apart the bytes are that tell whether a region is in the page cache.
+const SAMPLED: usize = 1 << 20;
+
+/// Bytes on their way to a reader: in memory, or where they lie in a file.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    Bytes(Bytes),
+    Region(Region),
+}
+
+impl Piece {
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Region(region) => region.size,
+        }
+    }
+}
 
 /// Whole batches in a file, one behind the other. Holds the file open, whatever happens to the segment meanwhile.
 #[derive(Clone)]
@@ -30,13 +49,7 @@ impl Region {
         Self { file: None, position: 0, size: 0 }
     }
 
-    /// Bytes that are in memory already.
-    pub fn of_bytes(bytes: Bytes) -> Self {
-        let size = bytes.len();
-        Self { file: Some(Arc::new(InMemory(bytes))), position: 0, size }
-    }
-
-    pub(super) fn of_file(file: Arc<dyn File>, position: u64, size: u64) -> Self {
+    pub(crate) fn of_file(file: Arc<dyn File>, position: u64, size: u64) -> Self {
         Self { file: Some(file), position, size: usize::try_from(size).unwrap_or(usize::MAX) }
     }
 
@@ -57,6 +70,23 @@ impl Region {
         self.file.as_ref()
     }
 
+    /// Whether samples of the bytes, the first and the last among them, are in the page cache, so that all of them very likely are.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn is_resident(&self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(true) };
+        let last = self.position.saturating_add((self.size as u64).saturating_sub(1));
+        for at in (self.position..last).step_by(SAMPLED).chain([last]) {
+            match file.read_resident_at(&mut [0], at) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     /// Copies the bytes out.
     ///
     /// # Errors
@@ -72,39 +102,6 @@ impl Region {
 impl fmt::Debug for Region {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Region({} bytes from {})", self.size, self.position)
-    }
-}
-
-/// Bytes that look like a file; nobody writes to it.
-#[derive(Debug)]
-struct InMemory(Bytes);
-
-impl File for InMemory {
-    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let rest = usize::try_from(position).ok().and_then(|position| self.0.get(position..)).unwrap_or_default();
-        let size = rest.len().min(buffer.len());
-        buffer[..size].copy_from_slice(&rest[..size]);
-        Ok(size)
-    }
-
-    fn write_all_vectored_at(&self, _: &mut [IoSlice<'_>], _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn truncate(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 }
 

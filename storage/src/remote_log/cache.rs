@@ -1,4 +1,4 @@
-//! Pieces of objects in memory, bounded by bytes and count. Who asks for a piece that is on its way waits for that one
+//! Pieces of objects in memory, or what else comes of objects, bounded by bytes and count. Who asks for a piece that is on its way waits for that one
 //! download, and a download that nobody waits for any more goes on where it was when the next one asks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,28 +22,29 @@ pub struct CacheLimits {
 /// A piece: an object and the number of the piece in it.
 pub(super) type PieceKey = (Path, u64);
 
-type Download = Shared<BoxFuture<'static, Result<Bytes, RemoteError>>>;
+/// What brings a piece.
+pub(super) type Download<V> = BoxFuture<'static, Result<V, RemoteError>>;
 
-pub(super) struct PieceCache {
+pub(super) struct PieceCache<V = Bytes> {
     limits: CacheLimits,
     /// Bytes on their way that nobody has asked for yet.
     ahead: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<State<V>>,
 }
 
 /// By their last use.
-struct State {
-    pieces: LruCache<PieceKey, Piece>,
+struct State<V> {
+    pieces: LruCache<PieceKey, Piece<V>>,
     bytes: u64,
 }
 
-struct Piece {
-    download: Download,
+struct Piece<V> {
+    download: Shared<Download<V>>,
     /// Counted from the moment that the download begins.
     size: u64,
 }
 
-impl PieceCache {
+impl<V: Clone + Send + Sync + 'static> PieceCache<V> {
     pub(super) fn new(limits: CacheLimits) -> Self {
         Self { limits, ahead: AtomicU64::new(0), state: Mutex::new(State { pieces: LruCache::unbounded(), bytes: 0 }) }
     }
@@ -59,8 +60,8 @@ impl PieceCache {
         &self,
         key: PieceKey,
         size: u64,
-        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
-    ) -> Result<Bytes, RemoteError> {
+        begin: impl FnOnce() -> Download<V>,
+    ) -> Result<V, RemoteError> {
         let download = self.find_or_begin(&key, size, begin);
         let result = download.await;
         if result.is_err() {
@@ -71,14 +72,9 @@ impl PieceCache {
 
     /// Begins a download that nobody asks for yet, unless the piece is there or half of the cache is on its way like that. One
     /// that fails is forgotten: who asks tries anew.
-    pub(super) fn begin_ahead(
-        self: &Arc<Self>,
-        key: PieceKey,
-        size: u64,
-        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
-    ) {
+    pub(super) fn begin_ahead(self: &Arc<Self>, key: PieceKey, size: u64, begin: impl FnOnce() -> Download<V>) {
         let is_too_much = self.ahead.load(Ordering::Relaxed).saturating_add(size) > self.limits.bytes / 2;
-        if is_too_much || self.limits.count == 0 || self.lock().pieces.contains(&key) {
+        if is_too_much || self.limits.count == 0 || self.has(&key) {
             return;
         }
         self.ahead.fetch_add(size, Ordering::Relaxed);
@@ -92,12 +88,7 @@ impl PieceCache {
         });
     }
 
-    fn find_or_begin(
-        &self,
-        key: &PieceKey,
-        size: u64,
-        begin: impl FnOnce() -> BoxFuture<'static, Result<Bytes, RemoteError>>,
-    ) -> Download {
+    fn find_or_begin(&self, key: &PieceKey, size: u64, begin: impl FnOnce() -> Download<V>) -> Shared<Download<V>> {
         let mut state = self.lock();
         if let Some(piece) = state.pieces.get(key) {
             return piece.download.clone();
@@ -112,7 +103,17 @@ impl PieceCache {
         download
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Whether the piece is here, or on its way.
+    pub(super) fn has(&self, key: &PieceKey) -> bool {
+        self.lock().pieces.contains(key)
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        *self.lock() = State { pieces: LruCache::unbounded(), bytes: 0 };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +125,7 @@ impl PieceCache {
     }
 }
 
-impl State {
+impl<V> State<V> {
     fn make_room(&mut self, size: u64, limits: CacheLimits) {
         while self.bytes.saturating_add(size) > limits.bytes || self.pieces.len() >= limits.count {
             let Some((_, oldest)) = self.pieces.pop_lru() else { return };

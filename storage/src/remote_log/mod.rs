@@ -27,6 +27,7 @@
 //! # Deliberately absent
 //! The wall clock, and the choice of the store: the broker makes one from its settings.
 
+mod buffers;
 mod cache;
 mod deletions;
 mod description;
@@ -41,6 +42,7 @@ mod local_log;
 mod manifest;
 mod mirror;
 mod mover;
+mod open_files;
 mod policy;
 mod probe;
 mod rate;
@@ -50,6 +52,7 @@ mod remote_partition;
 #[cfg(test)]
 mod rivals;
 mod segment_object;
+mod source;
 mod store;
 mod sweep;
 mod tail;

@@ -19,7 +19,7 @@ use super::{
     PartitionKeys, RemoteError, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, Situation, TierConfig,
     decide,
 };
-use crate::log::{Log, ReadLimits, SegmentExport};
+use crate::log::{Log, SegmentExport};
 
 /// A manifest with more segments than this leaves the older half to a part, which is written once.
 const SPLIT: usize = 512;
@@ -218,10 +218,9 @@ impl Mover {
         let Some(local) = local_batch(log, offset).await? else { return Ok(()) };
         let none = CacheLimits { bytes: 0, count: 0 };
         let reader = RemoteReader::new(Arc::clone(&self.store), SEAM_CHUNK, none, none);
-        let limits = ReadLimits { end_offset: last.end_offset, max_bytes: 1, at_least_one: true };
-        let remote = reader.read(self.partition.keys(), (last, None), offset, limits).await?;
+        let remote = reader.header(self.partition.keys(), last, offset).await?;
         let is_same = |remote: BatchHeader| (remote.base_offset, remote.crc) == (local.base_offset, local.crc);
-        if BatchHeader::read(&remote).is_ok_and(is_same) { Ok(()) } else { Err(RemoteError::Diverged { offset }) }
+        if remote.is_some_and(is_same) { Ok(()) } else { Err(RemoteError::Diverged { offset }) }
     }
 
     async fn copy(&mut self, log: &Arc<Log>, input: &StepInput, base_offset: i64) -> Result<Step, RemoteError> {

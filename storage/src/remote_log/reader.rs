@@ -1,60 +1,36 @@
-//! Reading remote segments: the index tells where to begin, pieces of the segment come through the cache.
+//! Reading remote segments: the index tells where to begin, pieces of the segment come through the cache, or lie in its file.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, try_join_all};
-use object_store::path::Path;
-use protocol::record_batch::{BatchHeader, HEADER_SIZE, Records, expansion_limit};
+use protocol::record_batch::BatchHeader;
 
 use super::cache::PieceCache;
-use super::segment_object::{Index, range};
+use super::open_files::OpenFiles;
+use super::source::Source;
 use super::{CacheLimits, DiskCache, PartitionKeys, RemoteError, RemoteSegment, RemoteStore};
-use crate::index::{OffsetIndex, TimeIndex, last_where};
-use crate::log::{ReadLimits, TimestampOffset};
+use crate::log::{Piece, ReadLimits, TimestampOffset};
 
 /// Reads remote segments of all partitions.
 pub struct RemoteReader {
-    store: Arc<RemoteStore>,
+    pub(super) store: Arc<RemoteStore>,
     /// Pieces of segments, by number.
-    chunks: Arc<PieceCache>,
+    pub(super) chunks: Arc<PieceCache>,
     /// Joined indexes, whole.
-    indexes: Arc<PieceCache>,
+    pub(super) indexes: Arc<PieceCache>,
     /// What memory has no room for.
-    disk: Disk,
-    chunk_bytes: u64,
+    pub(super) disk: Disk,
+    pub(super) chunk_bytes: u64,
     /// See [`RemoteReader::reading_ahead`].
     ahead_bytes: u64,
+    /// See [`RemoteReader::lending_files`].
+    files: Option<Arc<OpenFiles>>,
 }
 
 /// Where pieces are kept besides memory.
 #[derive(Default)]
-struct Disk {
-    chunks: Option<Arc<DiskCache>>,
-    indexes: Option<Arc<DiskCache>>,
-}
-
-/// A batch and where it is.
-struct Found {
-    position: u64,
-    header: BatchHeader,
-}
-
-impl Found {
-    fn end(&self) -> u64 {
-        self.position + self.header.size() as u64
-    }
-}
-
-/// One segment, being read.
-struct Source<'a> {
-    reader: &'a RemoteReader,
-    log: Path,
-    /// One behind the other they are what is joined.
-    indexes: Vec<Path>,
-    segment: &'a RemoteSegment,
+pub(super) struct Disk {
+    pub(super) chunks: Option<Arc<DiskCache>>,
+    pub(super) indexes: Option<Arc<DiskCache>>,
 }
 
 impl RemoteReader {
@@ -67,6 +43,7 @@ impl RemoteReader {
             disk: Disk::default(),
             chunk_bytes: chunk_bytes.max(1),
             ahead_bytes: 0,
+            files: None,
         }
     }
 
@@ -93,6 +70,14 @@ impl RemoteReader {
         Self { ahead_bytes, ..self }
     }
 
+    /// Gives away what the page cache has of an object where it lies, without a copy: the store is a directory. Not done where pieces
+    /// of segments are to be kept on disk.
+    #[must_use]
+    pub fn lending_files(self) -> Self {
+        let files = self.disk.chunks.is_none().then(OpenFiles::new);
+        Self { files, ..self }
+    }
+
     /// Whole batches from the one that holds `offset` (inclusive) on, at most `limits.max_bytes`, inside `segment`: a reader
     /// asks again from where these end. `limits.end_offset` is not looked at: what is remote is stable. `following` is the next
     /// segment, if there is one: who reads to the end of this one will want it.
@@ -108,27 +93,47 @@ impl RemoteReader {
         (segment, following): (&RemoteSegment, Option<&RemoteSegment>),
         offset: i64,
         limits: ReadLimits,
-    ) -> Result<Bytes, RemoteError> {
-        let source = self.source(keys, segment);
+    ) -> Result<Vec<Piece>, RemoteError> {
+        let mut source = self.open(keys, segment).await;
         let floor = source.floor_position(offset).await?;
         let wanted = |header: &BatchHeader| header.last_offset() >= offset;
-        let Some(first) = source.find(floor, wanted).await? else { return Ok(Bytes::new()) };
+        let Some(first) = source.find(floor, wanted).await? else { return Ok(Vec::new()) };
         let first_size = first.header.size() as u64;
         let max_bytes = limits.max_bytes as u64;
         if first_size > max_bytes && !limits.at_least_one {
-            return Ok(Bytes::new());
+            return Ok(Vec::new());
         }
-        let end = first.position.saturating_add(max_bytes.max(first_size)).min(segment.size());
-        let left = source.read_ahead(end, self.ahead_bytes);
+        let most = first.position.saturating_add(max_bytes.max(first_size)).min(segment.size());
+        if let Some(region) = source.lent(first.position..most) {
+            let size = source.last_end(&first, most).await? - first.position;
+            self.store.downloads().acquire(size).await;
+            return Ok(vec![Piece::Region(region.slice(0..size))]);
+        }
+        let left = source.read_ahead(most, self.ahead_bytes);
         if let Some(following) = following.filter(|_| left > 0) {
             let next = self.source(keys, following);
             next.index_ahead();
             next.read_ahead(0, left);
         }
-        let mut bytes = source.bytes(first.position..end).await?;
-        let whole = source.whole_batches(&bytes)?;
-        bytes.truncate(whole);
-        Ok(bytes)
+        source.slices(first.position..most).await?;
+        let end = source.last_end(&first, most).await?;
+        Ok(source.slices(first.position..end).await?.into_iter().map(Piece::Bytes).collect())
+    }
+
+    /// The header of the batch that holds `offset`; `None` if no batch of `segment` reaches it.
+    ///
+    /// # Errors
+    /// As [`RemoteReader::read`].
+    pub(super) async fn header(
+        &self,
+        keys: &PartitionKeys,
+        segment: &RemoteSegment,
+        offset: i64,
+    ) -> Result<Option<BatchHeader>, RemoteError> {
+        let mut source = self.open(keys, segment).await;
+        let floor = source.floor_position(offset).await?;
+        let found = source.find(floor, |header| header.last_offset() >= offset).await?;
+        Ok(found.map(|found| found.header))
     }
 
     /// The first record of `segment` that is as young as `timestamp` and not before `start_offset`.
@@ -145,7 +150,7 @@ impl RemoteReader {
         timestamp: i64,
         start_offset: i64,
     ) -> Result<Option<TimestampOffset>, RemoteError> {
-        let source = self.source(keys, segment);
+        let mut source = self.open(keys, segment).await;
         let mut from = start_offset.max(source.floor_time(timestamp).await?);
         loop {
             let floor = source.floor_position(from).await?;
@@ -182,211 +187,18 @@ impl RemoteReader {
         self.chunks.held()
     }
 
+    async fn open<'a>(&'a self, keys: &PartitionKeys, segment: &'a RemoteSegment) -> Source<'a> {
+        let source = self.source(keys, segment);
+        match &self.files {
+            Some(files) => {
+                let file = files.get(&self.store, &source.log, segment.size()).await;
+                source.with_file(file)
+            }
+            None => source,
+        }
+    }
+
     fn source<'a>(&'a self, keys: &PartitionKeys, segment: &'a RemoteSegment) -> Source<'a> {
-        Source { reader: self, log: keys.log(segment), indexes: keys.indexes(segment), segment }
-    }
-}
-
-impl Source<'_> {
-    /// The first batch from `position` on that is `wanted`.
-    async fn find(
-        &self,
-        mut position: u64,
-        wanted: impl Fn(&BatchHeader) -> bool,
-    ) -> Result<Option<Found>, RemoteError> {
-        let size = self.segment.size();
-        while position.saturating_add(HEADER_SIZE as u64) <= size {
-            let head = self.bytes(position..position + HEADER_SIZE as u64).await?;
-            let header = BatchHeader::read(&head).map_err(|error| self.corrupt(format!("at {position}: {error}")))?;
-            let found = Found { position, header };
-            if found.end() > size {
-                return Err(self.corrupt(format!("the batch at {position} ends behind the segment")));
-            }
-            if wanted(&header) {
-                return Ok(Some(found));
-            }
-            position = found.end();
-        }
-        Ok(None)
-    }
-
-    /// Where to begin to look for `offset`. An entry that does not name a batch is worth nothing; the walk begins at 0 then.
-    async fn floor_position(&self, offset: i64) -> Result<u64, RemoteError> {
-        let relative = offset.saturating_sub(self.segment.base_offset);
-        let indexes = self.indexes().await?;
-        let Some(bytes) = indexes.get(range(self.segment, Index::Offset)) else { return Ok(0) };
-        let entry = last_where::<OffsetIndex>(bytes, |entry| i64::from(entry.relative_offset) <= relative);
-        let Some(entry) = entry else { return Ok(0) };
-        let position = u64::from(entry.position);
-        if position.saturating_add(HEADER_SIZE as u64) > self.segment.size() {
-            return Ok(0);
-        }
-        let head = self.bytes(position..position + HEADER_SIZE as u64).await?;
-        let named = self.segment.base_offset.saturating_add(i64::from(entry.relative_offset));
-        let is_true = BatchHeader::read(&head).is_ok_and(|header| header.last_offset() == named);
-        Ok(if is_true { position } else { 0 })
-    }
-
-    /// The offset from which to look for `timestamp`.
-    async fn floor_time(&self, timestamp: i64) -> Result<i64, RemoteError> {
-        let indexes = self.indexes().await?;
-        let Some(bytes) = indexes.get(range(self.segment, Index::Time)) else { return Ok(0) };
-        // The entry names the batch with the largest timestamp up to there: of an equal one the first may be wanted.
-        let entry = last_where::<TimeIndex>(bytes, |entry| entry.timestamp < timestamp);
-        let relative = entry.map_or(0, |entry| i64::from(entry.relative_offset));
-        Ok(self.segment.base_offset.saturating_add(relative))
-    }
-
-    fn first_record(
-        &self,
-        batch: &Bytes,
-        header: &BatchHeader,
-        timestamp: i64,
-        start_offset: i64,
-    ) -> Result<Option<TimestampOffset>, RemoteError> {
-        let records = Records::open(batch, expansion_limit(batch.len()));
-        for record in records.map_err(|error| self.corrupt(error.to_string()))? {
-            let record = record.map_err(|error| self.corrupt(error.to_string()))?;
-            if record.timestamp >= timestamp && record.offset >= start_offset {
-                let epoch = header.partition_leader_epoch;
-                return Ok(Some(TimestampOffset {
-                    timestamp: record.timestamp,
-                    offset: record.offset,
-                    leader_epoch: (epoch >= 0).then_some(epoch),
-                }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// How many of `bytes` are whole batches.
-    fn whole_batches(&self, bytes: &Bytes) -> Result<usize, RemoteError> {
-        let mut end = 0;
-        while let Some(rest) = bytes.get(end..).filter(|rest| rest.len() >= HEADER_SIZE) {
-            let header = BatchHeader::read(rest).map_err(|error| self.corrupt(error.to_string()))?;
-            if header.size() > rest.len() {
-                break;
-            }
-            end += header.size();
-        }
-        Ok(end)
-    }
-
-    /// Bytes of the segment, from the pieces that hold them.
-    async fn bytes(&self, wanted: Range<u64>) -> Result<Bytes, RemoteError> {
-        if wanted.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let chunk_bytes = self.reader.chunk_bytes;
-        let (first, last) = (wanted.start / chunk_bytes, (wanted.end - 1) / chunk_bytes);
-        let chunks = try_join_all((first..=last).map(|number| self.chunk(number))).await?;
-        let within = |chunk: &Bytes, number: u64| {
-            let start = number * chunk_bytes;
-            let from = usize::try_from(wanted.start.saturating_sub(start)).unwrap_or(usize::MAX).min(chunk.len());
-            let to = usize::try_from(wanted.end.saturating_sub(start)).unwrap_or(usize::MAX).min(chunk.len());
-            chunk.slice(from..to)
-        };
-        if let [only] = chunks.as_slice() {
-            return Ok(within(only, first));
-        }
-        let mut joined = BytesMut::with_capacity(usize::try_from(wanted.end - wanted.start).unwrap_or(0));
-        for (number, chunk) in (first..=last).zip(&chunks) {
-            joined.extend_from_slice(&within(chunk, number));
-        }
-        Ok(joined.freeze())
-    }
-
-    async fn chunk(&self, number: u64) -> Result<Bytes, RemoteError> {
-        let range = self.range_of(number);
-        let size = range.end - range.start;
-        self.reader.chunks.get((self.log.clone(), number), size, || self.download(range)).await
-    }
-
-    fn range_of(&self, number: u64) -> Range<u64> {
-        let start = number.saturating_mul(self.reader.chunk_bytes);
-        start..start.saturating_add(self.reader.chunk_bytes).min(self.segment.size())
-    }
-
-    fn download(&self, range: Range<u64>) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
-        let (store, log) = (Arc::clone(&self.reader.store), self.log.clone());
-        let (position, size) = (range.start, range.end - range.start);
-        let download = async move { store.get_range(&log, range).await }.boxed();
-        kept(self.reader.disk.chunks.as_ref(), &self.log, position, size, download)
-    }
-
-    /// Begins to fetch the pieces of the `bytes` from `position` on. Returns how many of them lie behind the segment.
-    fn read_ahead(&self, position: u64, bytes: u64) -> u64 {
-        let wanted = position.saturating_add(bytes);
-        let end = wanted.min(self.segment.size());
-        if bytes > 0 && position < end {
-            for number in position / self.reader.chunk_bytes..=(end - 1) / self.reader.chunk_bytes {
-                let range = self.range_of(number);
-                let size = range.end - range.start;
-                self.reader.chunks.begin_ahead((self.log.clone(), number), size, || self.download(range));
-            }
-        }
-        wanted.saturating_sub(self.segment.size().max(position))
-    }
-
-    async fn indexes(&self) -> Result<Bytes, RemoteError> {
-        self.reader.indexes.get(self.indexes_key(), self.segment.indexes_size(), || self.download_indexes()).await
-    }
-
-    /// What stays in memory is called after the first of them.
-    fn indexes_key(&self) -> (Path, u64) {
-        (self.indexes.first().cloned().unwrap_or_default(), 0)
-    }
-
-    fn index_ahead(&self) {
-        self.reader.indexes.begin_ahead(self.indexes_key(), self.segment.indexes_size(), || self.download_indexes());
-    }
-
-    fn download_indexes(&self) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
-        let store = Arc::clone(&self.reader.store);
-        let (indexes, size, crc) = (self.indexes.clone(), self.segment.indexes_size(), self.segment.indexes_crc);
-        let download = async move { load_indexes(&store, &indexes, size, crc).await }.boxed();
-        kept(self.reader.disk.indexes.as_ref(), &self.indexes_key().0, 0, size, download)
-    }
-
-    async fn load_indexes(&self, store: &RemoteStore) -> Result<Bytes, RemoteError> {
-        load_indexes(store, &self.indexes, self.segment.indexes_size(), self.segment.indexes_crc).await
-    }
-
-    fn corrupt(&self, reason: String) -> RemoteError {
-        RemoteError::Corrupt { key: self.log.clone(), reason }
-    }
-}
-
-/// The piece from `disk`, or by `download`. No two objects have the same last name: a random id is in it.
-fn kept(
-    disk: Option<&Arc<DiskCache>>,
-    object: &Path,
-    position: u64,
-    size: u64,
-    download: BoxFuture<'static, Result<Bytes, RemoteError>>,
-) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
-    match (disk, object.filename()) {
-        (Some(disk), Some(name)) => Arc::clone(disk).get(name.to_owned(), position, size, download).boxed(),
-        _ => download,
-    }
-}
-
-/// What is joined, from the objects that hold it.
-async fn load_indexes(store: &RemoteStore, keys: &[Path], size: u64, crc: u32) -> Result<Bytes, RemoteError> {
-    let key = keys.first().cloned().unwrap_or_default();
-    let found = try_join_all(keys.iter().map(|key| store.get(key))).await?;
-    let bytes = match found.as_slice() {
-        [only] => only.clone(),
-        several => Bytes::from(several.concat()),
-    };
-    if bytes.len() as u64 != size {
-        return Err(RemoteError::Length { key, expected: size, found: bytes.len() as u64 });
-    }
-    match crc32c::crc32c(&bytes) {
-        computed if computed == crc => Ok(bytes),
-        computed => {
-            let reason = format!("checksum {computed:08x} instead of {crc:08x}");
-            Err(RemoteError::Corrupt { key, reason })
-        }
+        Source::new(self, keys, segment)
     }
 }

@@ -8,13 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{
+    GetOptions, GetResultPayload, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+};
 use protocol::ids::Uuid;
 
+use super::buffers::Buffers;
 use super::error::DELETING;
 use super::{PartitionKeys, RateLimit, RemoteError, SegmentLayout};
+use crate::file_system::{File, OsFileSystem};
 use crate::log::Region;
 
 /// How long and in which pieces the store is talked to.
@@ -55,6 +60,8 @@ pub struct RemoteStore {
     limits: StoreLimits,
     uploads: RateLimit,
     downloads: RateLimit,
+    /// For what is read in parts.
+    buffers: Arc<Buffers>,
 }
 
 impl fmt::Debug for RemoteStore {
@@ -67,7 +74,8 @@ impl RemoteStore {
     /// `store`, which people know by `name`, without a limit of bytes per second.
     pub fn new(name: String, store: Arc<dyn ObjectStore>, limits: StoreLimits) -> Self {
         let (uploads, downloads) = (RateLimit::new(u64::MAX), RateLimit::new(u64::MAX));
-        Self { name, store, layout: SegmentLayout::default(), directory: None, limits, uploads, downloads }
+        let layout = SegmentLayout::default();
+        Self { name, store, layout, directory: None, limits, uploads, downloads, buffers: Arc::default() }
     }
 
     /// Segments that are copied from now on lie there in that way.
@@ -162,8 +170,45 @@ impl RemoteStore {
             return Ok(Bytes::new());
         }
         self.downloads.acquire(expected).await;
-        let bytes = self.attempt("reading", key, self.store.get_range(key, range)).await?;
+        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+        let get = async {
+            let found = self.store.get_opts(key, options).await?;
+            match found.payload {
+                GetResultPayload::Stream(stream) => self.collect(stream, expected).await,
+                GetResultPayload::File(..) => found.bytes().await,
+            }
+        };
+        let bytes = self.attempt("reading", key, get).await?;
         of_length(key, expected, bytes)
+    }
+
+    /// What comes, up to a little more than `expected` bytes.
+    async fn collect(
+        &self,
+        mut stream: BoxStream<'static, object_store::Result<Bytes>>,
+        expected: u64,
+    ) -> object_store::Result<Bytes> {
+        let mut buffer = self.buffers.take(usize::try_from(expected).unwrap_or(0));
+        while let Some(bytes) = stream.try_next().await? {
+            buffer.extend(&bytes);
+            if buffer.len() as u64 > expected {
+                break;
+            }
+        }
+        Ok(buffer.freeze())
+    }
+
+    /// An object of `size` bytes as a file; `None` if the store is no directory, or the file has another size.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn open(&self, key: &Path, size: u64) -> Result<Option<Arc<dyn File>>, RemoteError> {
+        let only_open = GetOptions { head: true, ..GetOptions::default() };
+        let found = self.attempt("opening", key, self.store.get_opts(key, only_open)).await?;
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) if found.meta.size == size => Some(OsFileSystem::adopt(file)),
+            _ => None,
+        })
     }
 
     /// Deletes an object; one that is not there is no error.

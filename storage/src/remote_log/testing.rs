@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -15,6 +15,20 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+
+use crate::log::Piece;
+
+/// The bytes of all of them.
+pub(super) fn joined(pieces: Vec<Piece>) -> Bytes {
+    let mut joined = BytesMut::new();
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => joined.extend_from_slice(&bytes),
+            Piece::Region(region) => joined.extend_from_slice(&region.read().unwrap()),
+        }
+    }
+    joined.freeze()
+}
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

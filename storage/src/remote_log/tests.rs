@@ -12,11 +12,11 @@ use protocol::ids::{TopicPartition, Uuid};
 use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
 
 use super::mover::newest;
-use super::testing::{Fault, FaultyStore};
+use super::testing::{Fault, FaultyStore, joined};
 use super::*;
-use crate::file_system::{FileSystem, LosingFileSystem};
+use crate::file_system::{FileSystem, LosingFileSystem, OsFileSystem};
 use crate::log_dir::{LogDir, LogDirOptions};
-use crate::{Log, LogConfig, ReadLimits};
+use crate::{Log, LogConfig, Piece, ReadLimits};
 
 const NOW: i64 = 1_700_000_000_000;
 const EPOCH: i32 = 3;
@@ -110,7 +110,7 @@ async fn remote_bytes(reader: &RemoteReader, view: &RemoteView, mut offset: i64,
     while let Some(segment) = view.segment_of(offset) {
         let following = view.segment_of(segment.end_offset).map(|segment| &**segment);
         let limits = ReadLimits { end_offset: i64::MAX, max_bytes, at_least_one: true };
-        let bytes = reader.read(&keys(), (segment, following), offset, limits).await.unwrap();
+        let bytes = joined(reader.read(&keys(), (segment, following), offset, limits).await.unwrap());
         let last = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0;
         assert!(bytes.len() <= max_bytes || bytes.len() == last.size(), "within the limit, or one batch");
         offset = last.next_offset();
@@ -123,8 +123,12 @@ pub(super) async fn check_everything(log: &Log, store: &Arc<RemoteStore>, view: 
     let (start, end) = (view.start_offset().unwrap(), view.end_offset().unwrap());
     let expected = local_bytes(log, start, end);
     for (chunk_bytes, max_bytes) in [(100, 700), (4 << 20, 1), (333, 1 << 20)] {
-        let reader = RemoteReader::new(Arc::clone(store), chunk_bytes, MANY, MANY).reading_ahead(max_bytes as u64 * 2);
-        assert!(remote_bytes(&reader, view, start, max_bytes).await == expected, "{chunk_bytes} {max_bytes}");
+        let reader =
+            || RemoteReader::new(Arc::clone(store), chunk_bytes, MANY, MANY).reading_ahead(max_bytes as u64 * 2);
+        for reader in [reader(), reader().lending_files()] {
+            assert!(remote_bytes(&reader, view, start, max_bytes).await == expected, "{chunk_bytes} {max_bytes}");
+        }
+        let reader = reader();
         for segment in view.live() {
             reader.verify(&keys(), segment).await.unwrap();
         }
@@ -161,6 +165,65 @@ async fn every_closed_segment_is_copied_and_reads_back() {
         store.delete_topic(Uuid::from_u128(7), &topic).await.unwrap();
         assert_eq!(count(&store).await, 0);
     }
+}
+
+/// A log whose segments are files of a directory, where that is, and what is known of them.
+async fn in_directory() -> (tempfile::TempDir, Arc<Log>, Arc<RemoteStore>, Arc<RemoteView>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, store) = (log(40), store(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())));
+    let (mut mover, partition) = mover(&store);
+    settle(&mut mover, &log, input(KEEP)).await;
+    (folder, log, store, partition.view())
+}
+
+/// Where the file system can say what is in memory, and it is.
+fn is_lendable(folder: &std::path::Path, key: &Path) -> bool {
+    let file = OsFileSystem::adopt(std::fs::File::open(folder.join(key.as_ref())).unwrap());
+    file.read_resident_at(&mut [0], 0).is_ok()
+}
+
+#[tokio::test]
+async fn what_was_lent_is_read_whatever_becomes_of_the_object() {
+    let (folder, log, store, view) = in_directory().await;
+    let segment = &view.segments[0];
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 700, at_least_one: true };
+    let expected = log.read(0, limits).unwrap().read().unwrap();
+    let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
+    let lent = reader.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    let is_lendable = is_lendable(folder.path(), &keys().log(segment));
+    assert_eq!(matches!(lent[..], [Piece::Region(_)]), is_lendable, "{lent:?}");
+    assert_eq!(reader.held_chunks() == (0, 0), is_lendable, "nothing is copied");
+    store.delete(&keys().log(segment)).await.unwrap();
+    assert_eq!(joined(lent), expected);
+    // Another reader has no file of it, and is told.
+    let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
+    assert!(reader.read(&keys(), (segment, None), 0, limits).await.unwrap_err().is_not_found());
+}
+
+/// While pieces of a segment are in memory, they are what is read: reading ahead goes on there.
+#[tokio::test]
+async fn what_is_in_memory_is_not_lent() {
+    let (_folder, _, store, view) = in_directory().await;
+    let segment = &view.segments[0];
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 700, at_least_one: true };
+    let copying = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY);
+    copying.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    let lending = copying.lending_files();
+    let pieces = lending.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    assert!(matches!(pieces[..], [Piece::Bytes(_)]), "{pieces:?}");
+}
+
+/// A file that is not as long as it should be is not lent: what is wrong with it is told, as of any store.
+#[tokio::test]
+async fn a_file_of_another_size_is_not_lent() {
+    let (folder, _, store, view) = in_directory().await;
+    let segment = &view.segments[0];
+    let path = folder.path().join(keys().log(segment).as_ref());
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(segment.size() - 1).unwrap();
+    let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1 << 20, at_least_one: true };
+    let read = reader.read(&keys(), (segment, None), 0, limits).await;
+    assert!(matches!(read, Err(RemoteError::Length { .. } | RemoteError::Store { .. })), "{read:?}");
 }
 
 #[tokio::test]
@@ -604,7 +667,7 @@ async fn what_comes_next_is_there_before_it_is_asked_for() {
     let mut offset = first.base_offset;
     for segment in [first, second] {
         while offset < segment.end_offset {
-            let bytes = reader.read(&keys(), (segment, None), offset, limits).await.unwrap();
+            let bytes = joined(reader.read(&keys(), (segment, None), offset, limits).await.unwrap());
             offset = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0.next_offset();
         }
     }

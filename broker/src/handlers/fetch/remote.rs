@@ -27,13 +27,13 @@ impl Fetch {
             let read = read.within(left, is_first);
             left = left.saturating_sub(read.max_bytes());
             is_first = false;
-            reads.push(async move { (slot, tokio::time::timeout(wait, read.bytes()).await) });
+            reads.push(async move { (slot, tokio::time::timeout(wait, read.pieces()).await) });
         }
         for (slot, result) in join_all(reads).await {
             match result {
                 Ok(Ok(records)) => {
-                    self.bytes += records.len();
                     self.answers[slot].fill(records);
+                    self.bytes += self.answers[slot].size();
                 }
                 Ok(Err(error)) => {
                     let asked: Option<&FetchedPartition> = self.session.partitions().get(slot);

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use protocol::error_code::{ErrorCode, NONE};
 use protocol::ids::Uuid;
 use protocol::response::EncodeError;
-use storage::Region;
+use storage::Piece;
 
 use super::session::FetchedPartition;
 use crate::handlers::ErrorCodes;
@@ -28,8 +28,8 @@ pub(super) struct PartitionAnswer {
     pub(super) log_start_offset: i64,
     /// Null in the answer for read_uncommitted, an empty list for read_committed.
     read_committed: bool,
-    region: Region,
-    /// What the region has to be filled with.
+    records: Vec<Piece>,
+    /// What the records have to come from.
     pub(super) remote: Option<RemoteRead>,
 }
 
@@ -41,7 +41,7 @@ impl PartitionAnswer {
             last_stable_offset: -1,
             log_start_offset: -1,
             read_committed: false,
-            region: Region::empty(),
+            records: Vec::new(),
             remote: None,
         }
     }
@@ -58,19 +58,19 @@ impl PartitionAnswer {
             last_stable_offset: read.last_stable_offset,
             log_start_offset: read.log_start_offset,
             read_committed,
-            region: read.region,
+            records: if read.region.is_empty() { Vec::new() } else { vec![Piece::Region(read.region)] },
             remote: read.remote,
         }
     }
 
     /// Takes records that were not in the local log.
-    pub(super) fn fill(&mut self, records: Bytes) {
-        self.region = Region::of_bytes(records);
+    pub(super) fn fill(&mut self, records: Vec<Piece>) {
+        self.records = records;
     }
 
     /// Bytes of records.
     pub(super) fn size(&self) -> usize {
-        self.region.size
+        self.records.iter().map(Piece::size).sum()
     }
 
     pub(super) fn error_code(&self) -> i16 {
@@ -207,9 +207,9 @@ impl FetchAnswer {
             encoder.topic_head(&topic);
             for (index, _, partition) in topic.partitions {
                 encoder.partition_head(index, &partition);
-                if !partition.region.is_empty() {
+                if !partition.records.is_empty() {
                     *output.bytes() = encoder.bytes;
-                    output.put_region(partition.region);
+                    partition.records.into_iter().for_each(|piece| output.put(piece));
                     encoder.bytes = std::mem::take(output.bytes());
                 }
                 encoder.tags();
@@ -312,6 +312,7 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use protocol::StrBytes;
     use protocol::messages::FetchResponse;
     use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
