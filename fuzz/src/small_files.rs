@@ -9,7 +9,8 @@ use storage::index::{ActiveIndex, Index, OffsetIndex, TimeIndex, count, encode_a
 use storage::leader_epoch::LeaderEpochs;
 use storage::meta_properties::MetaProperties;
 use storage::remote_log::{
-    Description, GroupOffsets, Manifest, Part, PartSegments, RemoteSegment, StoredConfig, StoredOffset, TopicManifest,
+    DeletedTopic, Description, GroupOffsets, Manifest, Part, PartSegments, RemoteSegment, StoredConfig, StoredOffset,
+    TopicManifest,
 };
 use storage::{partition_metadata, producer_state};
 
@@ -35,6 +36,7 @@ pub(crate) fn targets() -> Vec<Target> {
         Target::new("remote-manifest", vec![sealed_manifest()], remote_manifest),
         Target::new("remote-topic", vec![sealed(&topic_manifest())], description::<TopicManifest>),
         Target::new("remote-offsets", vec![sealed(&group_offsets())], description::<GroupOffsets>),
+        Target::new("remote-log-deletions", vec![b"0\n1\nAAAAAAAAAAAAAAAAAAAAAQ orders\n".into()], deletions),
         Target::new("remote-log-record", golden_lines("protocol", "remote_log.txt"), remote_log_record),
         Target::new("meta-properties", vec![kafka("meta.properties")], meta_properties),
     ]
@@ -148,6 +150,12 @@ fn remote_manifest(input: &[u8]) {
     assert!(manifest.segments.is_sorted_by_key(|segment| segment.base_offset));
     let again = Manifest::decode(manifest.encode().expect("it was read"));
     assert_eq!(again, Ok(manifest));
+}
+
+fn deletions(input: &[u8]) {
+    let Ok(topics) = DeletedTopic::decode_all(input) else { return };
+    let again = DeletedTopic::decode_all(DeletedTopic::encode_all(&topics).as_bytes()).expect("our own text");
+    assert_eq!(again, topics);
 }
 
 fn remote_log_record(input: &[u8]) {

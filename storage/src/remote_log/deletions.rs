@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ids::{Uuid, format_uuid, parse_uuid};
 
-use crate::checkpoint::{decode_lines, encode_lines, read_rebuildable};
+use crate::checkpoint::{CheckpointError, decode_lines, encode_lines, read_rebuildable};
 use crate::log_dir::LogDir;
 
 const FILE: &str = "remote-log-deletions";
@@ -21,6 +21,29 @@ const FILE: &str = "remote-log-deletions";
 pub struct DeletedTopic {
     pub id: Uuid,
     pub name: Arc<str>,
+}
+
+impl DeletedTopic {
+    /// The file's text.
+    pub fn encode_all(topics: &[Self]) -> String {
+        encode_lines(topics.iter().map(|topic| format!("{} {}", format_uuid(topic.id), topic.name)))
+    }
+
+    /// The topics in a file's bytes.
+    ///
+    /// # Errors
+    /// They are not what [`DeletedTopic::encode_all`] makes.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, CheckpointError> {
+        decode_lines(bytes, Self::parse)
+    }
+
+    /// A name has Kafka's characters (`Topic.containsValidPattern`): with others the folder would not be the topic's.
+    fn parse(line: &str) -> Option<Self> {
+        let (id, name) = line.split_once(' ')?;
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let name = Some(name).filter(|name| !name.is_empty() && name.bytes().all(is_legal))?;
+        Some(Self { id: parse_uuid(id)?, name: name.into() })
+    }
 }
 
 /// The deleted topics whose objects are still there.
@@ -35,8 +58,8 @@ impl Deletions {
     /// # Errors
     /// A failing disk.
     pub fn open(log_dir: Arc<LogDir>) -> io::Result<Self> {
-        let decode = |bytes: &[u8]| decode_lines(bytes, parse);
-        let found = read_rebuildable(log_dir.file_system(), &log_dir.path().join(FILE), decode)?;
+        let path = log_dir.path().join(FILE);
+        let found = read_rebuildable(log_dir.file_system(), &path, DeletedTopic::decode_all)?;
         Ok(Self { log_dir, topics: Mutex::new(found.unwrap_or_default()) })
     }
 
@@ -67,19 +90,13 @@ impl Deletions {
     }
 
     fn write(&self, topics: &[DeletedTopic]) -> io::Result<()> {
-        let lines = topics.iter().map(|topic| format!("{} {}", format_uuid(topic.id), topic.name));
         let path = self.log_dir.path().join(FILE);
-        self.log_dir.file_system().write_atomic(&path, encode_lines(lines).as_bytes())
+        self.log_dir.file_system().write_atomic(&path, DeletedTopic::encode_all(topics).as_bytes())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<DeletedTopic>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn parse(line: &str) -> Option<DeletedTopic> {
-    let (id, name) = line.split_once(' ')?;
-    Some(DeletedTopic { id: parse_uuid(id)?, name: Some(name).filter(|name| !name.is_empty())?.into() })
 }
 
 #[cfg(test)]
@@ -92,6 +109,19 @@ mod tests {
 
     fn topic(number: u128) -> DeletedTopic {
         DeletedTopic { id: Uuid::from_u128(number), name: format!("t{number}").into() }
+    }
+
+    #[test]
+    fn the_text_is_as_it_was() {
+        let topics = [topic(1), DeletedTopic { id: Uuid::from_u128(u128::MAX), name: "a.B_c-9".into() }];
+        let text = "0\n2\nAAAAAAAAAAAAAAAAAAAAAQ t1\n_____________________w a.B_c-9\n";
+        assert_eq!(DeletedTopic::encode_all(&topics), text);
+        assert_eq!(DeletedTopic::decode_all(text.as_bytes()).unwrap(), topics);
+        for damaged in ["../..", "a/b", "", "a b", "a\u{e4}"] {
+            let text = format!("0\n1\nAAAAAAAAAAAAAAAAAAAAAQ {damaged}\n");
+            assert!(DeletedTopic::decode_all(text.as_bytes()).is_err(), "{damaged}");
+        }
+        assert!(DeletedTopic::decode_all(b"1\n0\n").is_err(), "another version");
     }
 
     #[test]
