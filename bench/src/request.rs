@@ -21,8 +21,6 @@ pub(crate) enum Template {
     Produce(Produce),
     Fetch(Fetch),
     Heartbeat(Heartbeats),
-    /// Asks a bare server for the bytes that come next.
-    Next,
 }
 
 impl Template {
@@ -31,7 +29,6 @@ impl Template {
         match self {
             Self::Produce(produce) => out.extend_from_slice(&produce.frame),
             Self::Heartbeat(heartbeats) => out.extend_from_slice(heartbeats.next()),
-            Self::Next => out.push(0),
             Self::Fetch(fetch) => {
                 let start = out.len();
                 out.extend_from_slice(&fetch.frame);
@@ -47,7 +44,6 @@ impl Template {
             Self::Produce(produce) => produce.check(answer),
             Self::Fetch(fetch) => fetch.check(answer),
             Self::Heartbeat(heartbeats) => heartbeats.check(answer),
-            Self::Next => Ok(answer.len() as u64),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! `bench tier`: what a consumer of the cold tier gets, and what producers feel of it.
 //!
 //! A topic is filled and moves to a store: a directory, or MinIO. One consumer drains the remote part, then four at once, against the plain
-//! client of the same store in the same run, and, if it is a directory, against a server that does nothing but `sendfile`. Producers at a fixed
-//! rate are measured alone, and while a consumer drains: one that competes with them for this machine's cores, and one that gives way.
+//! client of the same store and against the broker's local log in the same run. Producers at a fixed rate are measured alone, while a
+//! consumer drains (one that competes with them for this machine's cores, and one that gives way), and while the plain client reads the
+//! same and the broker has no part in it.
 
-mod floor;
 mod plain;
 mod store;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::broker::{Broker, Ottla, pause};
 use crate::client::Client;
@@ -26,6 +26,11 @@ use store::{Kind, Store};
 const FETCH_MAX_BYTES: i32 = 1 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
 const CONSUMERS: [usize; 2] = [1, 4];
+/// The topic that moves, and one that stays.
+const COLD: &str = "cold";
+const LOCAL: &str = "local";
+/// Bytes of the local one, which is read again and again.
+const LOCAL_BYTES: u64 = 1_000_000_000;
 /// The longest that anything may take.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The priority of what gives way to everybody.
@@ -51,11 +56,10 @@ pub(crate) struct Options {
 struct Tier {
     ottla: Ottla,
     plain: Plain,
-    /// Where the bare server is, if there can be one.
-    floor: Option<SocketAddr>,
-    topic: String,
     /// Where the remote part ends (exclusive).
     remote_end: i64,
+    /// Where the local topic ends (exclusive).
+    local_end: i64,
     /// After the broker, which is stopped first.
     _store: Store,
 }
@@ -64,9 +68,9 @@ struct Tier {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = Ottla::build()?;
     let tier = Tier::fill(&binary, options)?;
-    println!("{:.2} GB of {} are remote\n", tier.plain.bytes() as f64 / 1e9, tier.topic);
+    println!("{:.2} GB are remote\n", tier.plain.bytes() as f64 / 1e9);
     println!(
-        "| consumers | MB/s | plain client, whole objects | ratio | plain client, 4 ranges at once | ratio | bare sendfile | ratio | CPU-s/GB of the broker |\n\
+        "| consumers | MB/s | plain client, whole objects | ratio | plain client, 4 ranges at once | ratio | local log | ratio | CPU-s/GB of the broker |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
     for consumers in CONSUMERS {
@@ -84,22 +88,19 @@ impl Tier {
             store.url()
         );
         let ottla = Ottla::start_with(binary, &properties, &store.environment())?;
-        let topic = "cold".to_owned();
         let mut client = Client::connect(ottla.address())?;
         let configs = [
             ("remote.storage.enable".to_owned(), "true".to_owned()),
             ("segment.bytes".to_owned(), SEGMENT_BYTES.to_string()),
             ("local.retention.ms".to_owned(), "1000".to_owned()),
         ];
-        client.create_topic(&topic, 1, &configs)?;
-        let case = Case { connections: 1, partitions: 1, ..workload::find("produce-1m")?.clone() };
-        let max_bytes = (options.gigabytes * 1e9) as u64;
-        let pace = Pace { in_flight: 2, rate: None, duration: LIMIT, max_bytes };
-        generator::run(ottla.address(), produce_templates(&case, &topic)?, pace)?;
-        let remote_end = await_remote(&mut client, &topic)?;
+        client.create_topic(COLD, 1, &configs)?;
+        client.create_topic(LOCAL, 1, &[])?;
+        fill(ottla.address(), COLD, (options.gigabytes * 1e9) as u64)?;
+        fill(ottla.address(), LOCAL, LOCAL_BYTES)?;
+        let (remote_end, local_end) = (await_remote(&mut client, COLD)?, client.latest_offset(LOCAL, 0)?);
         let plain = Plain::new(store.client()?)?;
-        let floor = store.directory().map(|folder| floor::serve(segments(folder)?)).transpose()?;
-        Ok(Self { ottla, plain, floor, topic, remote_end, _store: store })
+        Ok(Self { ottla, plain, remote_end, local_end, _store: store })
     }
 
     /// Prints what so many consumers get.
@@ -107,33 +108,22 @@ impl Tier {
         let whole = self.plain.read(consumers, Way::Whole)?;
         let ranges = self.plain.read(consumers, Way::Ranges)?;
         let before = process::cpu_time(self.ottla.pid())?;
-        let drained = self.drain(consumers)?;
+        let drained = self.drain(COLD, self.remote_end, consumers)?;
         let cpu = process::cpu_time(self.ottla.pid())? - before;
-        let floor = match self.floor {
-            Some(address) => rate(&self.take(address, consumers)?),
-            None => f64::NAN,
-        };
+        let local = rate(&self.drain(LOCAL, self.local_end, consumers)?);
         let ours = rate(&drained);
         let of = |other: f64| format!("{other:.0} | {:.2}", ours / other);
         let per_gb = cpu.as_secs_f64() * 1e9 / drained.bytes as f64;
-        println!("| {consumers} | {ours:.0} | {} | {} | {} | {per_gb:.2} |", of(whole), of(ranges), of(floor));
+        println!("| {consumers} | {ours:.0} | {} | {} | {} | {per_gb:.2} |", of(whole), of(ranges), of(local));
         Ok(())
     }
 
-    /// Everything remote, by each consumer.
-    fn drain(&self, consumers: usize) -> Result<Outcome> {
-        let fetch = |_| Ok(Template::Fetch(Fetch::new(&self.topic, 0, self.remote_end, FETCH_MAX_BYTES)?.patient()));
-        self.consume(self.ottla.address(), (0..consumers).map(fetch).collect::<Result<_>>()?)
-    }
-
-    /// As many bytes from the bare server.
-    fn take(&self, address: SocketAddr, consumers: usize) -> Result<Outcome> {
-        self.consume(address, (0..consumers).map(|_| Template::Next).collect())
-    }
-
-    fn consume(&self, address: SocketAddr, templates: Vec<Template>) -> Result<Outcome> {
-        let max_bytes = self.plain.bytes() * templates.len() as u64;
-        generator::run(address, templates, Pace { in_flight: 1, rate: None, duration: LIMIT, max_bytes })
+    /// As much as is remote, by each consumer, of a topic up to `end_offset` (exclusive) and then from its start again.
+    fn drain(&self, topic: &str, end_offset: i64, consumers: usize) -> Result<Outcome> {
+        let fetch = |_| Ok(Template::Fetch(Fetch::new(topic, 0, end_offset, FETCH_MAX_BYTES)?.patient()));
+        let templates = (0..consumers).map(fetch).collect::<Result<_>>()?;
+        let max_bytes = self.plain.bytes() * consumers as u64;
+        generator::run(self.ottla.address(), templates, Pace { in_flight: 1, rate: None, duration: LIMIT, max_bytes })
     }
 
     fn print_producers(&self, options: &Options) -> Result<()> {
@@ -141,19 +131,19 @@ impl Tier {
         Client::connect(self.ottla.address())?.create_topic("tail", case.partitions, &[])?;
         let produce = |duration| produce_at(self.ottla.address(), case, options.rate, duration);
         let alone = quantiles(&produce(Duration::from_secs(options.seconds))?);
-        let beside = |priority: i32, drain: &(dyn Fn() -> Result<Outcome> + Sync)| -> Result<Row> {
+        let beside = |priority: i32, read: &(dyn Fn() -> Result<()> + Sync)| -> Result<Row> {
             std::thread::scope(|scope| {
-                let drain = scope.spawn(move || {
+                let reader = scope.spawn(move || {
                     // Of this thread alone.
                     rustix::process::nice(priority)?;
-                    drain()
+                    read()
                 });
                 let mut beside = produce(Duration::from_secs(1))?;
-                while !drain.is_finished() {
+                while !reader.is_finished() {
                     let more = produce(Duration::from_secs(1))?;
                     beside.latency.add(&more.latency)?;
                 }
-                drain.join().map_err(|_| anyhow::anyhow!("the consumer failed"))??;
+                reader.join().map_err(|_| anyhow::anyhow!("the reader failed"))??;
                 Ok(quantiles(&beside))
             })
         };
@@ -165,11 +155,11 @@ impl Tier {
             println!("| {name} | {p50:.2} | {p99:.2} | {p999:.2} | {:.2} |", p99 / alone[1]);
         };
         print("alone", alone);
-        print("while a consumer drains", beside(0, &|| self.drain(1))?);
-        print("while a consumer of the lowest priority drains", beside(LOWEST, &|| self.drain(1))?);
-        if let Some(floor) = self.floor {
-            print("while the same comes from a bare sendfile", beside(0, &|| self.take(floor, 1))?);
-        }
+        let drain = || self.drain(COLD, self.remote_end, 1).map(|_| ());
+        print("while a consumer drains", beside(0, &drain)?);
+        print("while a consumer of the lowest priority drains", beside(LOWEST, &drain)?);
+        let read = || self.plain.read(1, Way::Ranges).map(|_| ());
+        print("while the plain client reads the same, 4 ranges at once", beside(0, &read)?);
         Ok(())
     }
 }
@@ -191,6 +181,12 @@ fn produce_at(address: SocketAddr, case: &Case, rate: u64, duration: Duration) -
     generator::run(address, produce_templates(case, "tail")?, pace)
 }
 
+fn fill(address: SocketAddr, topic: &str, max_bytes: u64) -> Result<()> {
+    let case = Case { connections: 1, partitions: 1, ..workload::find("produce-1m")?.clone() };
+    let pace = Pace { in_flight: 2, rate: None, duration: LIMIT, max_bytes };
+    generator::run(address, produce_templates(&case, topic)?, pace).map(|_| ())
+}
+
 /// Waits until at most two segments are local, and returns where the remote part ends (exclusive).
 fn await_remote(client: &mut Client, topic: &str) -> Result<i64> {
     const EARLIEST_LOCAL: i64 = -4;
@@ -206,22 +202,4 @@ fn await_remote(client: &mut Client, topic: &str) -> Result<i64> {
         pause(Duration::from_millis(200));
     }
     bail!("the segments are still local after {LIMIT:?}")
-}
-
-/// The segments' files below `folder`.
-fn segments(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "log") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

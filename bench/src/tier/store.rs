@@ -47,11 +47,6 @@ impl Store {
         Ok(Self { folder, minio })
     }
 
-    /// Its files, if it is a directory.
-    pub(super) fn directory(&self) -> Option<&Path> {
-        self.minio.is_none().then(|| self.folder.path())
-    }
-
     /// What `ottla.remote.storage.url` is.
     pub(super) fn url(&self) -> String {
         match self.minio {
