@@ -9,6 +9,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,7 @@ async fn run() {
         for consumers in CONSUMERS {
             let theirs = rate(&view, consumers, |_| drain_plain(&plain, &keys, &view)).await;
             let reader = RemoteReader::new(Arc::clone(&store), CHUNK, CACHE, CACHE).reading_ahead(AHEAD);
-            let ours = rate(&view, consumers, |_| drain(&reader, &keys, &view)).await;
+            let ours = rate(&view, consumers, |consumer| drain(&reader, consumer, &keys, &view)).await;
             println!(
                 "{name}, {consumers} consumers: {ours:.0} MB/s, {:.2} of the plain client's {theirs:.0}",
                 ours / theirs
@@ -157,12 +158,13 @@ fn joined(pieces: Vec<Piece>) -> Bytes {
     if let [only] = all.as_slice() { only.clone() } else { all.concat().into() }
 }
 
-async fn drain(reader: &RemoteReader, keys: &PartitionKeys, view: &RemoteView) -> u64 {
+async fn drain(reader: &RemoteReader, consumer: usize, keys: &PartitionKeys, view: &RemoteView) -> u64 {
+    let consumer = SocketAddr::from(([127, 0, 0, 1], u16::try_from(consumer).expect("few consumers")));
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: FETCH, at_least_one: true };
     let (mut read, mut offset) = (0, view.start_offset().expect("something is remote"));
     while let Some(segment) = view.segment_of(offset) {
         let following = view.segment_of(segment.end_offset).map(|segment| &**segment);
-        let pieces = reader.read(keys, (segment, following), offset, limits).await.expect("the store works");
+        let pieces = reader.read(consumer, keys, (segment, following), offset, limits).await.expect("the store works");
         let bytes = joined(pieces);
         read += bytes.len() as u64;
         let last = Batches::new(&bytes).last().expect("a batch").expect("it is whole").0;

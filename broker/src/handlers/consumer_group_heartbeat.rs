@@ -97,7 +97,7 @@ fn said(context: &RequestContext, request: &ConsumerGroupHeartbeatRequest) -> He
         rack_id: shared_option(request.rack_id.as_ref()),
         client_id: shared(context.client_id.as_deref().unwrap_or_default()),
         // As Java prints an address.
-        client_host: shared(&format!("/{}", context.client_host)),
+        client_host: shared(&format!("/{}", context.client_address.ip())),
         rebalance_timeout_ms: Some(request.rebalance_timeout_ms).filter(|timeout| *timeout != UNCHANGED),
         topics: topics.map(|topics| topics.iter().map(|topic| shared(topic)).collect()),
         regex: shared_option(request.subscribed_topic_regex.as_ref()),

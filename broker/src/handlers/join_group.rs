@@ -48,7 +48,7 @@ fn join(context: &RequestContext, request: &JoinGroupRequest) -> Join {
             instance_id,
             client_id: shared(client_id),
             // As Java prints an address.
-            client_host: shared(&format!("/{}", context.client_host)),
+            client_host: shared(&format!("/{}", context.client_address.ip())),
         },
         protocol_type: shared(&request.protocol_type),
         protocols: request

@@ -51,7 +51,7 @@ mod throttle;
 mod unregister_broker;
 mod update_features;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,7 +75,7 @@ pub struct RequestContext {
     /// Name of the listener that it came in by.
     pub listener: Arc<str>,
     /// Where the client is.
-    pub client_host: IpAddr,
+    pub client_address: SocketAddr,
     pub api_key: i16,
     pub api_version: i16,
     pub correlation_id: i32,

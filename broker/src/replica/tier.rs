@@ -1,6 +1,7 @@
 //! The cold tier of this broker, and the part of a partition that is in it. Source: `RemoteLogManager`.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use protocol::ids::Uuid;
@@ -285,15 +286,15 @@ impl RemoteRead {
         self
     }
 
-    /// Whole batches.
+    /// Whole batches, for the consumer at that address.
     ///
     /// # Errors
     /// The store's.
     ///
     /// # Cancel safety
     /// What has come so far stays in the cache, for the next one who asks.
-    pub async fn pieces(&self) -> Result<Vec<Piece>, RemoteError> {
-        let read = self.read().await;
+    pub async fn pieces(&self, consumer: SocketAddr) -> Result<Vec<Piece>, RemoteError> {
+        let read = self.read(consumer).await;
         let size = read.as_ref().ok().map(|pieces| pieces.iter().map(|piece| piece.size() as u64).sum());
         self.traffic.fetched(size);
         self.tier.traffic.fetched(size);
@@ -301,11 +302,12 @@ impl RemoteRead {
     }
 
     /// A cleaned segment may have nothing at its end, or nothing at all: what is wanted is then in a later one, or local.
-    async fn read(&self) -> Result<Vec<Piece>, RemoteError> {
+    async fn read(&self, consumer: SocketAddr) -> Result<Vec<Piece>, RemoteError> {
+        let (reader, keys) = (&self.tier.reader, self.remote.keys());
         let mut offset = self.offset;
         while let Some(segment) = self.view.segment_of(offset) {
             let following = self.view.segment_of(segment.end_offset).map(|following| &**following);
-            let pieces = self.tier.reader.read(self.remote.keys(), (segment, following), offset, self.limits).await?;
+            let pieces = reader.read(consumer, keys, (segment, following), offset, self.limits).await?;
             if !pieces.is_empty() || !self.limits.at_least_one {
                 return Ok(pieces);
             }

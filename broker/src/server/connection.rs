@@ -189,7 +189,7 @@ impl Connection {
         let context = RequestContext {
             services: Arc::clone(&self.services),
             listener: Arc::clone(&self.listener),
-            client_host: self.peer.ip(),
+            client_address: self.peer,
             api_key,
             api_version: request.api_version,
             correlation_id: request.correlation_id,

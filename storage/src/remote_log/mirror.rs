@@ -95,7 +95,7 @@ mod tests {
     use protocol::ids::{TopicPartition, Uuid};
     use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
 
-    use super::super::testing::{Fault, FaultyStore, joined};
+    use super::super::testing::{CONSUMER, Fault, FaultyStore, joined};
     use super::super::*;
     use super::*;
     use crate::cleaner::{CleanerOptions, FullSpeed, clean};
@@ -360,7 +360,7 @@ mod tests {
         let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
         for offset in view.start_offset().unwrap()..view.end_offset().unwrap() {
             let segment = view.segment_of(offset).unwrap();
-            let bytes = joined(reader.read(&keys(), (segment, None), offset, limit).await.unwrap());
+            let bytes = joined(reader.read(CONSUMER, &keys(), (segment, None), offset, limit).await.unwrap());
             let local =
                 log.read(offset, ReadLimits { end_offset: segment.end_offset, ..limit }).unwrap().read().unwrap();
             assert!(bytes == local, "{offset}");

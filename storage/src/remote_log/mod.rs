@@ -44,6 +44,7 @@ mod mirror;
 mod mover;
 mod open_files;
 mod policy;
+mod positions;
 mod probe;
 mod rate;
 mod reader;

@@ -1,5 +1,6 @@
 //! Reading remote segments: the index tells where to begin, pieces of the segment come through the cache, or lie in its file.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::record_batch::BatchHeader;
@@ -80,7 +81,8 @@ impl RemoteReader {
 
     /// Whole batches from the one that holds `offset` (inclusive) on, at most `limits.max_bytes`, inside `segment`: a reader
     /// asks again from where these end. `limits.end_offset` is not looked at: what is remote is stable. `following` is the next
-    /// segment, if there is one: who reads to the end of this one will want it.
+    /// segment, if there is one: who reads to the end of this one will want it. `consumer` is where the one who asks is: what was
+    /// fetched for one stays for those who are not far behind it.
     ///
     /// # Errors
     /// The store's; [`RemoteError::Corrupt`].
@@ -89,6 +91,7 @@ impl RemoteReader {
     /// What has come so far stays in the cache for the next one who asks.
     pub async fn read(
         &self,
+        consumer: SocketAddr,
         keys: &PartitionKeys,
         (segment, following): (&RemoteSegment, Option<&RemoteSegment>),
         offset: i64,
@@ -109,11 +112,12 @@ impl RemoteReader {
             self.store.downloads().acquire(size).await;
             return Ok(vec![Piece::Region(region.slice(0..size))]);
         }
+        let following = following.map(|following| self.source(keys, following));
+        source.note(consumer, first.position, following.as_ref());
         let left = source.read_ahead(most, self.ahead_bytes);
         if let Some(following) = following.filter(|_| left > 0) {
-            let next = self.source(keys, following);
-            next.index_ahead();
-            next.read_ahead(0, left);
+            following.index_ahead();
+            following.read_ahead(0, left);
         }
         source.slices(first.position..most).await?;
         let end = source.last_end(&first, most).await?;

@@ -1,7 +1,9 @@
 //! One remote segment, being read: where its batches are, and the bytes of it.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -215,6 +217,15 @@ impl Source<'_> {
         let (position, size) = (range.start, range.end - range.start);
         let download = async move { store.get_range(&log, range).await }.boxed();
         kept(self.reader.disk.chunks.as_ref(), &self.log, position, size, download)
+    }
+
+    /// A consumer is at `position`, and will read `following` then.
+    pub(super) fn note(&self, consumer: SocketAddr, position: u64, following: Option<&Self>) {
+        let chunk_bytes = self.reader.chunk_bytes;
+        let number = position / chunk_bytes;
+        let left = self.segment.size().div_ceil(chunk_bytes).saturating_sub(number);
+        let following = following.map(|following| (&following.log, left));
+        self.reader.chunks.note(consumer, &(self.log.clone(), number), following, Instant::now());
     }
 
     /// Begins to fetch the pieces of the `bytes` from `position` on. Returns how many of them lie behind the segment.

@@ -1,6 +1,7 @@
 //! A store that misbehaves as told, over one in memory.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,9 @@ use object_store::{
 };
 
 use crate::log::Piece;
+
+/// Who reads.
+pub(super) const CONSUMER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// The bytes of all of them.
 pub(super) fn joined(pieces: Vec<Piece>) -> Bytes {

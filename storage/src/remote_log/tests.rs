@@ -12,7 +12,7 @@ use protocol::ids::{TopicPartition, Uuid};
 use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
 
 use super::mover::newest;
-use super::testing::{Fault, FaultyStore, joined};
+use super::testing::{CONSUMER, Fault, FaultyStore, joined};
 use super::*;
 use crate::file_system::{FileSystem, LosingFileSystem, OsFileSystem};
 use crate::log_dir::{LogDir, LogDirOptions};
@@ -110,7 +110,7 @@ async fn remote_bytes(reader: &RemoteReader, view: &RemoteView, mut offset: i64,
     while let Some(segment) = view.segment_of(offset) {
         let following = view.segment_of(segment.end_offset).map(|segment| &**segment);
         let limits = ReadLimits { end_offset: i64::MAX, max_bytes, at_least_one: true };
-        let bytes = joined(reader.read(&keys(), (segment, following), offset, limits).await.unwrap());
+        let bytes = joined(reader.read(CONSUMER, &keys(), (segment, following), offset, limits).await.unwrap());
         let last = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0;
         assert!(bytes.len() <= max_bytes || bytes.len() == last.size(), "within the limit, or one batch");
         offset = last.next_offset();
@@ -189,7 +189,7 @@ async fn what_was_lent_is_read_whatever_becomes_of_the_object() {
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 700, at_least_one: true };
     let expected = log.read(0, limits).unwrap().read().unwrap();
     let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
-    let lent = reader.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    let lent = reader.read(CONSUMER, &keys(), (segment, None), 0, limits).await.unwrap();
     let is_lendable = is_lendable(folder.path(), &keys().log(segment));
     assert_eq!(matches!(lent[..], [Piece::Region(_)]), is_lendable, "{lent:?}");
     assert_eq!(reader.held_chunks() == (0, 0), is_lendable, "nothing is copied");
@@ -197,7 +197,7 @@ async fn what_was_lent_is_read_whatever_becomes_of_the_object() {
     assert_eq!(joined(lent), expected);
     // Another reader has no file of it, and is told.
     let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
-    assert!(reader.read(&keys(), (segment, None), 0, limits).await.unwrap_err().is_not_found());
+    assert!(reader.read(CONSUMER, &keys(), (segment, None), 0, limits).await.unwrap_err().is_not_found());
 }
 
 /// While pieces of a segment are in memory, they are what is read: reading ahead goes on there.
@@ -207,9 +207,9 @@ async fn what_is_in_memory_is_not_lent() {
     let segment = &view.segments[0];
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 700, at_least_one: true };
     let copying = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY);
-    copying.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    copying.read(CONSUMER, &keys(), (segment, None), 0, limits).await.unwrap();
     let lending = copying.lending_files();
-    let pieces = lending.read(&keys(), (segment, None), 0, limits).await.unwrap();
+    let pieces = lending.read(CONSUMER, &keys(), (segment, None), 0, limits).await.unwrap();
     assert!(matches!(pieces[..], [Piece::Bytes(_)]), "{pieces:?}");
 }
 
@@ -222,7 +222,7 @@ async fn a_file_of_another_size_is_not_lent() {
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(segment.size() - 1).unwrap();
     let reader = RemoteReader::new(Arc::clone(&store), 4 << 20, MANY, MANY).lending_files();
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1 << 20, at_least_one: true };
-    let read = reader.read(&keys(), (segment, None), 0, limits).await;
+    let read = reader.read(CONSUMER, &keys(), (segment, None), 0, limits).await;
     assert!(matches!(read, Err(RemoteError::Length { .. } | RemoteError::Store { .. })), "{read:?}");
 }
 
@@ -547,11 +547,11 @@ async fn one_download_serves_all_and_the_cache_is_bounded() {
     inner.heal();
     let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
     let keys = keys();
-    let same = (0..20).map(|_| reader.read(&keys, (&view.segments[0], None), 0, limit));
+    let same = (0..20).map(|_| reader.read(CONSUMER, &keys, (&view.segments[0], None), 0, limit));
     futures_util::future::try_join_all(same).await.unwrap();
     assert!(inner.requests() <= 3, "the indexes and the pieces of one batch: {}", inner.requests());
     for offset in 0..view.end_offset().unwrap() {
-        reader.read(&keys, (view.segment_of(offset).unwrap(), None), offset, limit).await.unwrap();
+        reader.read(CONSUMER, &keys, (view.segment_of(offset).unwrap(), None), offset, limit).await.unwrap();
         let (bytes, count) = reader.held_chunks();
         assert!(bytes <= limits.bytes && count <= limits.count, "{bytes} {count}");
     }
@@ -573,13 +573,15 @@ async fn damaged_objects_are_named_and_never_panic() {
         damaged[at] ^= 0xff;
         store.inner().put_opts(&key, damaged.into(), object_store::PutMode::Overwrite.into()).await.unwrap();
         let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
-        let _ = reader.read(&keys(), (&segment, None), segment.base_offset, limits).await;
+        let _ = reader.read(CONSUMER, &keys(), (&segment, None), segment.base_offset, limits).await;
         let _ = reader.offset_for_timestamp(&keys(), &segment, NOW + 5, 0).await;
         assert!(matches!(reader.verify(&keys(), &segment).await, Err(RemoteError::Corrupt { .. })));
     }
     store.delete(&key).await.unwrap();
     let reader = RemoteReader::new(Arc::clone(&store), 128, MANY, MANY);
-    assert!(reader.read(&keys(), (&segment, None), segment.base_offset, limits).await.unwrap_err().is_not_found());
+    assert!(
+        reader.read(CONSUMER, &keys(), (&segment, None), segment.base_offset, limits).await.unwrap_err().is_not_found()
+    );
 }
 
 #[tokio::test]
@@ -658,7 +660,7 @@ async fn what_comes_next_is_there_before_it_is_asked_for() {
     let reader = RemoteReader::new(Arc::clone(&store), 100, MANY, MANY).reading_ahead(1 << 20);
     let (first, second) = (&view.segments[0], &view.segments[1]);
     let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
-    reader.read(&keys(), (first, Some(second)), first.base_offset, limits).await.unwrap();
+    reader.read(CONSUMER, &keys(), (first, Some(second)), first.base_offset, limits).await.unwrap();
     // The store is in memory: every turn of the runtime brings what is under way to its end.
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -667,7 +669,7 @@ async fn what_comes_next_is_there_before_it_is_asked_for() {
     let mut offset = first.base_offset;
     for segment in [first, second] {
         while offset < segment.end_offset {
-            let bytes = joined(reader.read(&keys(), (segment, None), offset, limits).await.unwrap());
+            let bytes = joined(reader.read(CONSUMER, &keys(), (segment, None), offset, limits).await.unwrap());
             offset = protocol::record_batch::Batches::new(&bytes).last().unwrap().unwrap().0.next_offset();
         }
     }

@@ -15,7 +15,7 @@ impl Fetch {
 
     /// Fills the answers that wait for the cold tier and answers, whatever came.
     pub(super) async fn read_remote(mut self) -> Fetched {
-        let services = &self.context.services;
+        let (services, consumer) = (&self.context.services, self.context.client_address);
         let wait = services.settings.remote_settings(services.metadata.image().configs()).fetch_max_wait;
         let (mut left, mut is_first) = (self.left(), self.bytes == 0);
         let mut reads = Vec::new();
@@ -27,7 +27,7 @@ impl Fetch {
             let read = read.within(left, is_first);
             left = left.saturating_sub(read.max_bytes());
             is_first = false;
-            reads.push(async move { (slot, tokio::time::timeout(wait, read.pieces()).await) });
+            reads.push(async move { (slot, tokio::time::timeout(wait, read.pieces(consumer)).await) });
         }
         for (slot, result) in join_all(reads).await {
             match result {
