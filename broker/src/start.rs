@@ -278,20 +278,27 @@ fn remote_reader(
 ) -> RemoteReader {
     let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
     let dynamic = settings.remote_settings(image.configs());
-    let on_disk = |folder: PathBuf, bytes| {
-        let path = folder.display().to_string();
-        let opened = DiskCache::open(Arc::new(OsFileSystem), folder, limits(bytes));
-        let warn = |error: &_| tracing::warn!(path, %error, "pieces of remote segments are not kept on disk");
-        opened.inspect_err(warn).ok().map(Arc::new)
-    };
+    let on_disk = |folder: PathBuf, bytes| disk_cache(folder, limits(bytes));
     let first = log_dirs.online().next().map(|log_dir| log_dir.path().join(INDEX_CACHE));
-    let indexes = first.and_then(|folder| on_disk(folder, dynamic.index_cache_bytes));
-    let chunks = remote.disk_cache.clone().and_then(|folder| on_disk(folder, dynamic.disk_cache_bytes));
+    let indexes = first.map(|folder| on_disk(folder, dynamic.index_cache_bytes));
+    let chunks = remote.disk_cache.clone().map(|folder| on_disk(folder, dynamic.disk_cache_bytes));
     let in_memory = INDEXES_IN_MEMORY.min(dynamic.index_cache_bytes);
     let reader = RemoteReader::new(store, remote.chunk_bytes, limits(remote.chunk_cache_bytes), limits(in_memory))
         .reading_ahead(remote.read_ahead_bytes)
         .keeping(chunks, indexes);
     if matches!(remote.location, StoreLocation::Directory(_)) { reader.lending_files() } else { reader }
+}
+
+/// A cache that learns meanwhile what is there: a folder of very many files must not delay the start.
+fn disk_cache(folder: PathBuf, limits: CacheLimits) -> Arc<DiskCache> {
+    let cache = Arc::new(DiskCache::new(Arc::new(OsFileSystem), folder, limits));
+    let listed = Arc::clone(&cache);
+    std::thread::spawn(move || {
+        if let Err(error) = listed.list() {
+            tracing::warn!(cache = ?listed, %error, "pieces of remote segments are not kept on disk");
+        }
+    });
+    cache
 }
 
 /// The replicas that `image` places here, none of them read.

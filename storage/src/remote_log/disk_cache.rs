@@ -34,6 +34,8 @@ pub struct DiskCache {
 
 struct State {
     limits: CacheLimits,
+    /// Whether it is known what an earlier cache left. Until then nothing is kept.
+    is_listed: bool,
     /// Sizes of whole files, by their last use.
     pieces: LruCache<String, u64>,
     /// Of whole files, and of those that will be.
@@ -63,34 +65,34 @@ enum Found {
 }
 
 impl DiskCache {
-    /// The cache in `folder`, which is made if there is none, with what an earlier one left there, the youngest first as far as the
-    /// limits allow. Files that are no pieces stay.
+    /// A cache in `folder` that keeps nothing and has nothing before [`DiskCache::list`].
+    pub fn new(file_system: Arc<dyn FileSystem>, folder: PathBuf, limits: CacheLimits) -> Self {
+        let state = State { limits, is_listed: false, pieces: LruCache::unbounded(), bytes: 0, reserved: 0 };
+        Self { file_system, folder, state: Mutex::new(state), fails: AtomicBool::new(false) }
+    }
+
+    /// Takes over what an earlier cache left in the folder, which is made if there is none: the youngest first, as far as the limits
+    /// allow. Files that are no pieces stay. With many files this takes a while, in which the cache may be asked already.
     ///
     /// # Errors
     /// The folder cannot be made or listed.
-    pub fn open(file_system: Arc<dyn FileSystem>, folder: PathBuf, limits: CacheLimits) -> io::Result<Self> {
-        file_system.create_dir_all(&folder)?;
+    pub fn list(&self) -> io::Result<()> {
+        self.file_system.create_dir_all(&self.folder)?;
         let mut found = Vec::new();
-        for entry in file_system.read_dir(&folder)? {
-            let path = folder.join(&entry.name);
+        for entry in self.file_system.read_dir(&self.folder)? {
+            let path = self.folder.join(&entry.name);
             if entry.is_dir || !entry.name.contains(AT) {
                 continue;
             }
             if entry.name.ends_with(UNFINISHED) {
-                remove(&*file_system, &path);
-            } else if let Ok(metadata) = file_system.metadata(&path) {
+                remove(&*self.file_system, &path);
+            } else if let Ok(metadata) = self.file_system.metadata(&path) {
                 found.push((metadata.modified_ms, entry.name, metadata.size));
             }
         }
         found.sort_unstable();
-        let mut state = State { limits, pieces: LruCache::unbounded(), bytes: 0, reserved: 0 };
-        for (_, name, size) in found {
-            state.bytes += size;
-            state.pieces.push(name, size);
-        }
-        let outdated = state.make_room(0);
-        outdated.iter().for_each(|name| remove(&*file_system, &folder.join(name)));
-        Ok(Self { file_system, folder, state: Mutex::new(state), fails: AtomicBool::new(false) })
+        self.remove_all(&self.lock().take_over(found));
+        Ok(())
     }
 
     /// Keeps no more than `bytes` from now on; what is too much goes with the next piece that comes.
@@ -157,8 +159,12 @@ impl DiskCache {
             }
             (outdated, fits.then(|| Reservation { cache: Arc::clone(&self), size }))
         };
-        outdated.iter().for_each(|name| remove(&*self.file_system, &self.folder.join(name)));
+        self.remove_all(&outdated);
         reservation
+    }
+
+    fn remove_all(&self, names: &[String]) {
+        names.iter().for_each(|name| remove(&*self.file_system, &self.folder.join(name)));
     }
 
     fn keep(&self, name: String, bytes: &Bytes, reservation: Reservation) {
@@ -214,8 +220,20 @@ impl fmt::Debug for DiskCache {
 }
 
 impl State {
+    /// Returns the names of the files that there is no room for.
+    fn take_over(&mut self, oldest_first: Vec<(i64, String, u64)>) -> Vec<String> {
+        for (_, name, size) in oldest_first {
+            self.bytes += size;
+            self.pieces.push(name, size);
+        }
+        self.is_listed = true;
+        self.make_room(0)
+    }
+
     fn fits(&self, size: u64) -> bool {
-        self.bytes.saturating_add(size) <= self.limits.bytes && self.pieces.len() + self.reserved < self.limits.count
+        self.is_listed
+            && self.bytes.saturating_add(size) <= self.limits.bytes
+            && self.pieces.len() + self.reserved < self.limits.count
     }
 
     /// Forgets what was not used for longest until `size` more bytes fit. Returns the names of the files that are to go. What cannot
@@ -268,8 +286,9 @@ mod tests {
         }
 
         fn open(&self, limits: CacheLimits) -> Arc<DiskCache> {
-            let opened = DiskCache::open(Arc::new(OsFileSystem), self.folder.path().join("pieces"), limits);
-            Arc::new(opened.unwrap())
+            let cache = DiskCache::new(Arc::new(OsFileSystem), self.folder.path().join("pieces"), limits);
+            cache.list().unwrap();
+            Arc::new(cache)
         }
 
         /// Piece `number`: a hundred bytes of that value.
@@ -310,6 +329,21 @@ mod tests {
         assert_eq!(fixture.files(), [("object@7".to_owned(), 104)]);
         fixture.get(&fixture.open(LIMITS), 7).await;
         assert_eq!(fixture.downloads(), 0);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_before_it_is_known_what_is_there() {
+        let fixture = Fixture::new();
+        fixture.get(&fixture.open(LIMITS), 1).await;
+        let cache = DiskCache::new(Arc::new(OsFileSystem), fixture.folder.path().join("pieces"), LIMITS);
+        let cache = Arc::new(cache);
+        fixture.get(&cache, 1).await;
+        fixture.get(&cache, 2).await;
+        assert_eq!((fixture.downloads(), fixture.files().len()), (3, 1));
+        cache.list().unwrap();
+        fixture.get(&cache, 1).await;
+        fixture.get(&cache, 2).await;
+        assert_eq!((fixture.downloads(), fixture.files().len()), (1, 2));
     }
 
     #[tokio::test]
