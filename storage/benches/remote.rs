@@ -4,8 +4,7 @@
 //! cargo bench -p storage --bench remote
 //! ```
 //! Two stores: a directory, and one in memory that takes 20 ms for the first byte and 10 ns for each. Every consumer reads everything, a
-//! mebibyte at a time, as Fetch does; the plain client gets one segment after the other, whole. Then what a start costs a partition
-//! with ten thousand remote segments.
+//! mebibyte at a time, as Fetch does; the plain client gets one segment after the other, whole.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -23,8 +22,8 @@ use storage::remote_log::object_store::memory::InMemory;
 use storage::remote_log::object_store::throttle::{ThrottleConfig, ThrottledStore};
 use storage::remote_log::object_store::{ObjectStore, ObjectStoreExt};
 use storage::remote_log::{
-    CacheLimits, Manifest, Mover, PartitionKeys, RemotePartition, RemoteReader, RemoteSegment, RemoteStore, RemoteView,
-    SegmentEpoch, Step, StepInput, StoreLimits, TierConfig,
+    CacheLimits, Mover, PartitionKeys, RemotePartition, RemoteReader, RemoteStore, RemoteView, Step, StepInput,
+    StoreLimits, TierConfig,
 };
 use storage::{Log, LogConfig, LogDir, LogDirOptions, Piece, ReadLimits};
 
@@ -35,7 +34,6 @@ const CACHE: CacheLimits = CacheLimits { bytes: 64 << 20, count: 1 << 16 };
 const AHEAD: u64 = 8 << 20;
 const FETCH: usize = 1 << 20;
 const CONSUMERS: [usize; 2] = [1, 4];
-const SEGMENTS: i64 = 10_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -70,40 +68,6 @@ async fn run() {
             );
         }
     }
-    start_with_many(&log, &keys);
-}
-
-/// What is known of the remote part is read from the log's folder.
-fn start_with_many(log: &Log, keys: &PartitionKeys) {
-    let segment = |base_offset: i64| RemoteSegment {
-        id: Uuid::new_v4(),
-        base_offset,
-        end_offset: base_offset + 1,
-        size_bytes: 1 << 30,
-        leader_epochs: vec![SegmentEpoch { epoch: 7, start_offset: base_offset }],
-        ..RemoteSegment::default()
-    };
-    let manifest = Manifest { segments: (0..SEGMENTS).map(segment).collect(), ..Manifest::default() };
-    let bytes = manifest.encode().expect("few enough");
-    log.write_beside("remote-log-manifest", &bytes).expect("the disk works");
-    let (before, started) = (resident_bytes(), Instant::now());
-    let partition = RemotePartition::load(keys.clone(), log).expect("the disk works");
-    let (elapsed, after) = (started.elapsed(), resident_bytes());
-    // Kept until now, so that its memory is not used again.
-    drop(manifest);
-    assert_eq!(partition.view().segments.len() as i64, SEGMENTS);
-    println!(
-        "{SEGMENTS} remote segments: known after {:.1} ms, {:.1} MiB more resident, {} bytes on disk",
-        elapsed.as_secs_f64() * 1e3,
-        after.saturating_sub(before) as f64 / 1_048_576.0,
-        bytes.len()
-    );
-}
-
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number of pages");
-    pages * 4096
 }
 
 fn filled(folder: &std::path::Path) -> Arc<Log> {

@@ -12,6 +12,7 @@ use super::{Broker, await_answer, free_ports};
 use crate::workload::Durability;
 
 pub(crate) struct Ottla {
+    command: Command,
     child: Child,
     address: SocketAddr,
     start_time: Duration,
@@ -59,18 +60,27 @@ impl Ottla {
                 folder.path().join("data").display()
             ),
         )?;
-        let started = Instant::now();
-        let child = Command::new(binary)
-            .arg("server")
-            .arg(&properties)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("log"))?)
-            .spawn()
-            .with_context(|| format!("start {}", binary.display()))?;
-        let start_time = await_answer(address, started, Duration::from_secs(10))?;
-        Ok(Self { child, address, start_time, _folder: folder })
+        let mut command = Command::new(binary);
+        command.arg("server").arg(&properties).envs(environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(folder.path().join("log"))?);
+        let (child, start_time) = launch(&mut command, address)?;
+        Ok(Self { command, child, address, start_time, _folder: folder })
     }
+
+    /// Kills it and starts it again on the same folder.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        (self.child, self.start_time) = launch(&mut self.command, self.address)?;
+        Ok(())
+    }
+}
+
+/// Returns how long it took to the first answer, too.
+fn launch(command: &mut Command, address: SocketAddr) -> Result<(Child, Duration)> {
+    let started = Instant::now();
+    let child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    Ok((child, await_answer(address, started, Duration::from_secs(10))?))
 }
 
 impl Broker for Ottla {

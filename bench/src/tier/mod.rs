@@ -5,6 +5,7 @@
 //! consumer drains (one that competes with them for this machine's cores, and one that gives way), and while the plain client reads the
 //! same and the broker has no part in it.
 
+mod many;
 mod plain;
 mod store;
 
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// Requests of the producers a second, over four connections.
     #[arg(long, default_value_t = 2_000)]
     rate: u64,
+    /// Measures what a start costs with so many remote segments of one partition, and nothing else.
+    #[arg(long)]
+    segments: Option<u64>,
 }
 
 /// A broker whose cold tier holds a topic.
@@ -67,6 +71,9 @@ struct Tier {
 /// Fills a tiered topic and prints the figures.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = Ottla::build()?;
+    if let Some(segments) = options.segments {
+        return many::run(&binary, options.store, segments);
+    }
     let tier = Tier::fill(&binary, options)?;
     println!("{:.2} GB are remote\n", tier.plain.bytes() as f64 / 1e9);
     println!(
@@ -82,12 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 impl Tier {
     fn fill(binary: &Path, options: &Options) -> Result<Self> {
         let store = Store::start(options.store)?;
-        let properties = format!(
-            "remote.log.storage.system.enable=true\nottla.remote.storage.url={}\n\
-             remote.log.manager.task.interval.ms=500\nlog.retention.check.interval.ms=500\n",
-            store.url()
-        );
-        let ottla = Ottla::start_with(binary, &properties, &store.environment())?;
+        let ottla = start(binary, &store)?;
         let mut client = Client::connect(ottla.address())?;
         let configs = [
             ("remote.storage.enable".to_owned(), "true".to_owned()),
@@ -98,7 +100,9 @@ impl Tier {
         client.create_topic(LOCAL, 1, &[])?;
         fill(ottla.address(), COLD, (options.gigabytes * 1e9) as u64)?;
         fill(ottla.address(), LOCAL, LOCAL_BYTES)?;
-        let (remote_end, local_end) = (await_remote(&mut client, COLD)?, client.latest_offset(LOCAL, 0)?);
+        // A record has more than a kilobyte.
+        let most_local = i64::try_from(SEGMENT_BYTES / 512)?;
+        let (remote_end, local_end) = (await_remote(&mut client, COLD, most_local)?, client.latest_offset(LOCAL, 0)?);
         let plain = Plain::new(store.client()?)?;
         Ok(Self { ottla, plain, remote_end, local_end, _store: store })
     }
@@ -181,18 +185,26 @@ fn produce_at(address: SocketAddr, case: &Case, rate: u64, duration: Duration) -
     generator::run(address, produce_templates(case, "tail")?, pace)
 }
 
+/// A broker whose cold tier is in `store`.
+fn start(binary: &Path, store: &Store) -> Result<Ottla> {
+    let properties = format!(
+        "remote.log.storage.system.enable=true\nottla.remote.storage.url={}\n\
+         remote.log.manager.task.interval.ms=500\nlog.retention.check.interval.ms=500\n",
+        store.url()
+    );
+    Ottla::start_with(binary, &properties, &store.environment())
+}
+
 fn fill(address: SocketAddr, topic: &str, max_bytes: u64) -> Result<()> {
     let case = Case { connections: 1, partitions: 1, ..workload::find("produce-1m")?.clone() };
     let pace = Pace { in_flight: 2, rate: None, duration: LIMIT, max_bytes };
     generator::run(address, produce_templates(&case, topic)?, pace).map(|_| ())
 }
 
-/// Waits until at most two segments are local, and returns where the remote part ends (exclusive).
-fn await_remote(client: &mut Client, topic: &str) -> Result<i64> {
+/// Waits until fewer than `most_local` offsets are local, and returns where the remote part ends (exclusive).
+fn await_remote(client: &mut Client, topic: &str, most_local: i64) -> Result<i64> {
     const EARLIEST_LOCAL: i64 = -4;
     let end = client.latest_offset(topic, 0)?;
-    // A record has more than a kilobyte.
-    let most_local = i64::try_from(SEGMENT_BYTES / 512)?;
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
         let local = client.offset(topic, 0, EARLIEST_LOCAL)?;
