@@ -1,21 +1,31 @@
 //! Changes of a broker's keys while it runs: which may be made. Source: `DynamicBrokerConfig.validate`, `DynamicThreadPool`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use raft::image::{ConfigResource, Configs};
 
 use super::definitions::{Definition, Kind, Update, broker_key, is_of_listener};
+use super::tier::check_limit;
 use super::{BrokerConfig, ConfigError, Value, check_listener_limit, is_listener_limit};
 
 /// Keys whose value may at most double and at least halve at once.
-const THREADS: [&str; 5] = [
+const THREADS: [&str; 9] = [
     "background.threads",
     "num.io.threads",
     "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
+    "remote.log.manager.copier.thread.pool.size",
+    "remote.log.manager.expiration.thread.pool.size",
+    "remote.log.manager.follower.thread.pool.size",
+    "remote.log.reader.threads",
 ];
+
+/// What tiered topics keep locally, and what topics keep in all, unless they say otherwise.
+const LIMITS: [(&str, &str); 2] =
+    [("log.local.retention.ms", "log.retention.ms"), ("log.local.retention.bytes", "log.retention.bytes")];
 
 /// Keys of TLS and SASL, which may change for one listener only.
 const SECURITY: [&str; 2] = ["sasl.", "ssl."];
@@ -51,7 +61,17 @@ pub fn check_broker_keys(
         let old = layers.value(definition.name).map_or(1, |(_, value)| value.number());
         check_threads(definition, old, Value::parse(definition, text)?.number())?;
     }
-    Ok(())
+    check_limits(settings, &configs.with(resource, keys))
+}
+
+/// The local part is no larger than the whole (`DynamicLogConfig.validateReconfiguration`).
+fn check_limits(settings: &BrokerConfig, configs: &Configs) -> Result<(), ConfigError> {
+    let layers = settings.layers(configs);
+    let limit = |name| (name, layers.in_milliseconds(name).map_or(-1, |value| value.number()));
+    LIMITS
+        .iter()
+        .try_for_each(|(local, total)| check_limit(limit(local), limit(total)))
+        .map_err(|error| refused(&error))
 }
 
 /// Whether elements can be added to the key's value and taken out of it.
@@ -84,10 +104,13 @@ fn check_threads(definition: &Definition, old: i64, new: i64) -> Result<(), Conf
     } else {
         return Ok(());
     };
-    let message = format!("Dynamic thread count update validation failed for {name}={new}, {reason}");
-    // Kafka takes the exception for the value and the message for the name; tools show it so.
-    let value = format!("org.apache.kafka.common.config.ConfigException: {message}");
-    Err(ConfigError::Conflict(format!("Invalid value {value} for configuration Invalid dynamic configuration")))
+    Err(refused(&format!("Dynamic thread count update validation failed for {name}={new}, {reason}")))
+}
+
+/// Kafka takes the exception for the value and the message for the name; tools show it so.
+fn refused(reason: &impl Display) -> ConfigError {
+    let value = format!("org.apache.kafka.common.config.ConfigException: {reason}");
+    ConfigError::Conflict(format!("Invalid value {value} for configuration Invalid dynamic configuration"))
 }
 
 #[cfg(test)]
@@ -151,6 +174,29 @@ mod tests {
                  failed for background.threads=2, value should be at least half the current value 10 for \
                  configuration Invalid dynamic configuration",
             ),
+            (
+                &all,
+                &[("remote.log.reader.threads", "21")],
+                "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation \
+                 failed for remote.log.reader.threads=21, value should not be greater than double the current value 10 \
+                 for configuration Invalid dynamic configuration",
+            ),
+            (
+                &broker,
+                &[("log.local.retention.ms", "604800001")],
+                "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value 604800001 for configuration \
+                 log.local.retention.ms: Value must not be more than log.retention.ms property value: 604800000 for \
+                 configuration Invalid dynamic configuration",
+            ),
+            (
+                &all,
+                &[("log.local.retention.ms", "-1")],
+                "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value -1 for configuration \
+                 log.local.retention.ms: Value must not be -1 as log.retention.ms value is set as 604800000. for \
+                 configuration Invalid dynamic configuration",
+            ),
+            (&all, &[("log.local.retention.ms", "5"), ("log.retention.ms", "5")], ""),
+            (&broker, &[("log.local.retention.bytes", "5")], ""),
             (
                 &broker,
                 &[("background.threads", "0")],

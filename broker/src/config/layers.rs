@@ -72,6 +72,18 @@ impl Layers<'_> {
         })
     }
 
+    /// The value in force as [`Layers::value`] finds it, a time that is set in hours or minutes in milliseconds.
+    pub fn in_milliseconds(&self, name: &'static str) -> Option<Value> {
+        let (key, value) = self.value(name)?;
+        let Value::Number(number) = value else { return Some(value) };
+        let unit = match key.name.rsplit('.').next() {
+            Some("hours") => 3_600_000,
+            Some("minutes") => 60_000,
+            _ => 1,
+        };
+        Some(Value::Number(number.saturating_mul(unit)))
+    }
+
     /// Where that very key is set, the strongest first.
     pub fn own(&self, name: &'static str) -> Vec<Setting> {
         let mut all = self.layers(&[name]);

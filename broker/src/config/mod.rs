@@ -150,6 +150,7 @@ impl BrokerConfig {
         let is_idle = |name: &&'static str| broker_key(name).is_some_and(|row| row.effect == Effect::None);
         let mut without: Vec<String> = file.keys().copied().filter(is_idle).map(str::to_owned).collect();
         let settings = Self::typed(file, &mut others)?;
+        tier::check_defaults(&settings)?;
         for name in others.into_keys() {
             match has_known_prefix(&name) || name.starts_with(&settings.remote_prefix) {
                 true => without.push(name),

@@ -14,6 +14,10 @@ type Keys = BTreeMap<Arc<str>, Arc<str>>;
 
 const ENABLE: &str = "remote.storage.enable";
 
+/// What is kept locally, and in all.
+const LIMITS: [(&str, &str); 2] =
+    [("local.retention.bytes", "retention.bytes"), ("local.retention.ms", "retention.ms")];
+
 /// The keys of a tiered topic of which nothing else is known.
 pub fn tiered_topic() -> Vec<(Arc<str>, Arc<str>)> {
     vec![(ENABLE.into(), "true".into())]
@@ -35,10 +39,37 @@ pub(super) fn validate(settings: &BrokerConfig, before: &Keys, values: &Keys) ->
                       log storage.";
         return Err(ConfigError::Conflict(reason.to_owned()));
     }
-    topic.check_limit("local.retention.bytes", "retention.bytes")?;
-    topic.check_limit("local.retention.ms", "retention.ms")?;
+    topic.check_limits()?;
     topic.check_copies()?;
     topic.check_unsaved()
+}
+
+/// Checks what a broker's file makes the default of its topics, where it has a cold tier
+/// (`LogConfig.validateBrokerLogConfigValues`).
+///
+/// # Errors
+/// More is to be kept locally than in all.
+pub(super) fn check_defaults(settings: &BrokerConfig) -> Result<(), ConfigError> {
+    if settings.remote.is_none() {
+        return Ok(());
+    }
+    let (image, values) = (Image::default(), Keys::new());
+    Topic { values: &values, defaults: TopicValues::new(settings, &image, "") }.check_limits()
+}
+
+/// The local part, by its key and limit, is no larger than the whole.
+pub(super) fn check_limit(
+    (local_name, local): (&str, i64),
+    (total_name, total): (&str, i64),
+) -> Result<(), ConfigError> {
+    let refuse = |reason: String| Err(ConfigError::invalid(local_name, local, reason));
+    match local {
+        _ if total < 0 => Ok(()),
+        -2 => Ok(()),
+        -1 => refuse(format!("Value must not be -1 as {total_name} value is set as {total}.")),
+        local if local > total => refuse(format!("Value must not be more than {total_name} property value: {total}")),
+        _ => Ok(()),
+    }
 }
 
 struct Topic<'a> {
@@ -53,19 +84,10 @@ impl Topic<'_> {
         own.unwrap_or_else(|| self.defaults.value(definition))
     }
 
-    /// The local part is no larger than the whole.
-    fn check_limit(&self, local_name: &str, total_name: &str) -> Result<(), ConfigError> {
-        let (local, total) = (self.value(local_name).number(), self.value(total_name).number());
-        let refuse = |reason: String| Err(ConfigError::invalid(local_name, local, reason));
-        match local {
-            _ if total < 0 => Ok(()),
-            -2 => Ok(()),
-            -1 => refuse(format!("Value must not be -1 as {total_name} value is set as {total}.")),
-            local if local > total => {
-                refuse(format!("Value must not be more than {total_name} property value: {total}"))
-            }
-            _ => Ok(()),
-        }
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        LIMITS.iter().try_for_each(|(local, total)| {
+            check_limit((local, self.value(local).number()), (total, self.value(total).number()))
+        })
     }
 
     /// What is not copied must not leave the local log earlier (KIP-950).
@@ -73,9 +95,7 @@ impl Topic<'_> {
         if !self.value("remote.log.copy.disable").is_true() {
             return Ok(());
         }
-        for (local_name, total_name) in
-            [("local.retention.bytes", "retention.bytes"), ("local.retention.ms", "retention.ms")]
-        {
+        for (local_name, total_name) in LIMITS {
             let local = self.value(local_name).number();
             if local != -2 && local != self.value(total_name).number() {
                 return Err(ConfigError::Conflict(format!(
@@ -133,6 +153,27 @@ mod tests {
     }
 
     const ON: (&str, &str) = (ENABLE, "true");
+
+    /// As Apache Kafka 4.3.1 ends at the start.
+    #[test]
+    fn a_file_that_keeps_more_locally_than_in_all_is_refused() {
+        let with = |remote: &str, name: &str, value: &str| {
+            let keys = [
+                ("remote.log.storage.system.enable", remote),
+                ("ottla.remote.storage.url", "file:///cold"),
+                ("log.retention.hours", "1"),
+                (name, value),
+            ];
+            let properties = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            BrokerConfig::new(properties).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let expected = "Invalid value 3600001 for configuration local.retention.ms: Value must not be more than retention.ms \
+                        property value: 3600000";
+        assert_eq!(with("true", "log.local.retention.ms", "3600001"), expected);
+        assert_eq!(with("false", "log.local.retention.ms", "3600001"), "");
+        assert_eq!(with("true", "log.local.retention.ms", "3600000"), "");
+        assert_eq!(with("true", "log.local.retention.bytes", "5"), "");
+    }
 
     #[test]
     fn tiering_needs_a_storage_and_any_log_will_do() {

@@ -10,6 +10,8 @@ use storage::remote_log::TierConfig;
 
 use super::definitions::{Definition, broker_synonyms, topic_key, topic_synonym};
 use super::{BrokerConfig, ConfigError, Layers, Setting, Source, Value};
+use crate::metadata_cache::is_internal;
+use crate::remote_log_metadata::REMOTE_LOG_METADATA_TOPIC;
 use crate::replica::{Durability, TopicSettings, TopicTier};
 
 /// A local limit that is the same as the total one.
@@ -92,15 +94,10 @@ impl<'a> TopicValues<'a> {
     }
 
     fn of_broker(&self, definition: &Definition) -> Option<Value> {
-        let (key, value) = self.layers.value(topic_synonym(definition.name)?)?;
-        let Value::Number(number) = value else { return Some(value) };
-        let unit = match key.name.rsplit('.').next() {
-            Some("hours") => 3_600_000,
-            Some("minutes") => 60_000,
-            _ => 1,
-        };
-        let is_unlimited = number < 0 && definition.name == "retention.ms";
-        Some(Value::Number(if is_unlimited { -1 } else { number.saturating_mul(unit) }))
+        match self.layers.in_milliseconds(topic_synonym(definition.name)?)? {
+            Value::Number(number) if number < 0 && definition.name == "retention.ms" => Some(Value::Number(-1)),
+            value => Some(value),
+        }
     }
 
     fn named(&self, name: &str) -> Value {
@@ -127,7 +124,7 @@ impl<'a> TopicValues<'a> {
     }
 
     fn log(&self) -> LogConfig {
-        let deletes = self.has_policy("delete");
+        let deletes = self.makes_room();
         LogConfig {
             segment_bytes: self.segment_bytes(),
             segment_ms: self.number("segment.ms"),
@@ -165,9 +162,22 @@ impl<'a> TopicValues<'a> {
         self.named("remote.storage.enable").is_true()
     }
 
-    /// Internal topics never are (`UnifiedLog.remoteLogEnabled`).
+    /// Internal topics never are, nor is that which tells of the others (`UnifiedLog.isRemoteLogEnabled`).
     fn is_tiered(&self) -> bool {
-        self.wants_tier() && self.has_remote_storage && !crate::metadata_cache::is_internal(&self.resource.name)
+        let name = &*self.resource.name;
+        let may_be = !is_internal(name) && name != REMOTE_LOG_METADATA_TOPIC;
+        self.wants_tier() && self.has_remote_storage && may_be
+    }
+
+    /// Whether what is copied leaves the local log: with an empty `cleanup.policy` too, which keeps all of it in the store
+    /// (`UnifiedLog.deleteOldSegments`).
+    fn makes_room(&self) -> bool {
+        let keeps_all = self.named("cleanup.policy").elements().is_empty();
+        self.has_policy("delete") || keeps_all && self.is_tiered() && self.copies()
+    }
+
+    fn copies(&self) -> bool {
+        !self.named("remote.log.copy.disable").is_true()
     }
 
     fn tier(&self) -> TopicTier {
@@ -176,7 +186,7 @@ impl<'a> TopicValues<'a> {
             is_tiered: self.is_tiered(),
             deletes_on_disable: self.named("remote.log.delete.on.disable").is_true(),
             config: TierConfig {
-                copies: !self.named("remote.log.copy.disable").is_true(),
+                copies: self.copies(),
                 retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
                 retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
                 max_unsaved_ms: Some(self.number(MAX_UNSAVED)).filter(|time| *time >= 0),
@@ -236,6 +246,9 @@ fn fallback(definition: &Definition) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::metadata_record::ConfigRecord;
+    use raft::image::{ConfigResourceType, ImageBuilder, Provenance};
+
     use super::*;
 
     fn settings(properties: &[(&str, &str)]) -> TopicSettings {
@@ -274,6 +287,43 @@ mod tests {
     fn a_compacted_topic_keeps_its_segments() {
         let settings = settings(&[("log.cleanup.policy", "compact"), ("log.retention.bytes", "5")]);
         assert_eq!((settings.log.retention_ms, settings.log.retention_bytes), (None, None));
+    }
+
+    /// Of a topic with keys of its own, where there is a cold tier.
+    fn tiered(name: &str, keys: &[(&str, &str)]) -> TopicSettings {
+        let of_broker = [("remote.log.storage.system.enable", "true"), ("ottla.remote.storage.url", "file:///cold")];
+        let properties = of_broker.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (config, _) = BrokerConfig::new(properties).unwrap();
+        let mut builder = ImageBuilder::new(&Image::default());
+        for (key, value) in [&[("remote.storage.enable", "true")], keys].concat() {
+            let record = ConfigRecord {
+                resource_type: ConfigResourceType::Topic.id(),
+                resource_name: name.into(),
+                name: key.into(),
+                value: Some(value.into()),
+            };
+            builder.apply(record.into()).unwrap();
+        }
+        let image = builder.finish(Provenance { offset: 0, epoch: 1, timestamp_ms: 0 }).unwrap();
+        TopicValues::new(&config, &image, name).settings()
+    }
+
+    #[test]
+    fn internal_topics_are_never_tiered() {
+        assert!(tiered("t", &[]).tier.is_tiered);
+        for name in ["__consumer_offsets", "__transaction_state", "__remote_log_metadata"] {
+            assert!(!tiered(name, &[]).tier.is_tiered, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_cleanup_policy_what_is_copied_leaves_the_local_log_only() {
+        let keys = [("cleanup.policy", ""), ("local.retention.ms", "5"), ("local.retention.bytes", "7")];
+        let settings = tiered("t", &keys);
+        assert_eq!((settings.log.retention_ms, settings.log.retention_bytes), (Some(5), Some(7)));
+        assert_eq!((settings.tier.config.retention_ms, settings.tier.config.retention_bytes), (None, None));
+        let settings = tiered("t", &[("cleanup.policy", ""), ("remote.log.copy.disable", "true")]);
+        assert_eq!(settings.log.retention_ms, None, "nothing of it is anywhere else");
     }
 
     #[test]

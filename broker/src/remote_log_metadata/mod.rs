@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::internal_topic;
 use crate::services::Services;
 use crate::tasks::stopped;
+pub(crate) use topic::REMOTE_LOG_METADATA_TOPIC;
 use writer::Writer;
 
 /// How soon after a failure it is tried again.

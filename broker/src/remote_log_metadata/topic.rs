@@ -10,7 +10,7 @@ use crate::config::RemoteLogMetadataConfig;
 use crate::internal_topic::replication_factor;
 
 /// `TopicBasedRemoteLogMetadataManagerConfig.REMOTE_LOG_METADATA_TOPIC_NAME`.
-pub(super) const REMOTE_LOG_METADATA_TOPIC: &str = "__remote_log_metadata";
+pub(crate) const REMOTE_LOG_METADATA_TOPIC: &str = "__remote_log_metadata";
 
 /// Where it is told of a partition, of so many (`RemoteLogMetadataTopicPartitioner`).
 pub(super) fn partition_for(topic_id: Uuid, partition: i32, partitions: i32) -> i32 {

@@ -90,6 +90,12 @@ impl Configs {
         self.0.iter().map(|(resource, values)| (resource, &**values))
     }
 
+    /// The same, but with these keys and values of a resource in place of all that it has.
+    #[must_use]
+    pub fn with(&self, resource: &ConfigResource, values: &BTreeMap<Arc<str>, Arc<str>>) -> Self {
+        Self(self.0.update(resource.clone(), Arc::new(values.clone())))
+    }
+
     pub(crate) fn map(&self) -> &OrdMap<ConfigResource, Values> {
         &self.0
     }
