@@ -15,7 +15,7 @@ use raft::error::ControllerError;
 use raft::image::{Delta, Endpoint, Image, Update};
 use raft::quorum::{Quorum, QuorumConfig, QuorumError, SnapshotPolicy};
 use storage::file_system::OsFileSystem;
-use storage::log_dir::LogDirError;
+use storage::log_dir::{LogDirError, REMOTE_INDEX_CACHE};
 use storage::meta_properties::Expected;
 use storage::remote_log::{CacheLimits, Deletions, DiskCache, RemoteReader, RemoteStore, StoreLimits, object_store};
 use storage::{LogDir, LogDirOptions, LogDirs};
@@ -36,8 +36,6 @@ use crate::tasks::heartbeat;
 const MOST_PIECES: usize = 100_000;
 /// Bytes of indexes of remote segments in memory.
 const INDEXES_IN_MEMORY: u64 = 32 << 20;
-/// Source: `RemoteIndexCache.DIR_NAME`; Kafka, too, looks for no log there.
-const INDEX_CACHE: &str = "remote-log-index-cache";
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -279,7 +277,7 @@ fn remote_reader(
     let limits = |bytes| CacheLimits { bytes, count: MOST_PIECES };
     let dynamic = settings.remote_settings(image.configs());
     let on_disk = |folder: PathBuf, bytes| disk_cache(folder, limits(bytes));
-    let first = log_dirs.online().next().map(|log_dir| log_dir.path().join(INDEX_CACHE));
+    let first = log_dirs.online().next().map(|log_dir| log_dir.path().join(REMOTE_INDEX_CACHE));
     let indexes = first.map(|folder| on_disk(folder, dynamic.index_cache_bytes));
     let chunks = remote.disk_cache.clone().map(|folder| on_disk(folder, dynamic.disk_cache_bytes));
     let in_memory = INDEXES_IN_MEMORY.min(dynamic.index_cache_bytes);

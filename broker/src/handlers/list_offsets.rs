@@ -166,7 +166,9 @@ fn look_up(
         EARLIEST_PENDING_UPLOAD => {
             // The log may have been moved up into what is not remote yet; with nothing remote this is its start.
             let pending = partition.tiered().copied_to().max(partition.log_start_offset()?);
-            Some(at(pending, partition.leader_epochs()?.epoch_for_offset(pending)))
+            // As with every answer but the ends of the log, only what can be read counts (`ReplicaManager.fetchOffset`).
+            let epoch = partition.leader_epochs()?.epoch_for_offset(pending);
+            Some(at(pending, epoch)).filter(|place| place.offset < end)
         }
         MAX_TIMESTAMP => partition.log().max_timestamp(end)?,
         timestamp => partition.offset_for_timestamp(timestamp, end)?,

@@ -33,6 +33,9 @@ use crate::file_system::{FileSystem, LockGuard, Space};
 use crate::index::mmap::{DEFAULT_MAP_BUDGET, IndexMaps};
 use crate::meta_properties::{MetaProperties, MetaPropertiesError};
 
+/// Indexes of remote segments lie in this folder of a log directory. Source: `RemoteIndexCache.DIR_NAME`.
+pub const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
+
 const LOCK_FILE: &str = ".lock";
 /// The topic of cluster metadata, whose log has its own owner.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -388,6 +391,7 @@ fn list_folders(file_system: &dyn FileSystem, path: &Path) -> io::Result<Vec<(St
         }
         match Folder::parse(&entry.name) {
             Some(folder) => folders.push((entry.name, folder)),
+            None if entry.name == REMOTE_INDEX_CACHE => {}
             None => tracing::warn!(folder = %entry.name, "ignored: not the name of a partition's folder"),
         }
     }
