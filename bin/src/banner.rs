@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use broker::Broker;
 
+use crate::output::with_causes;
+
 /// Says who the broker is, where its data lies, and how to try it. Silent where nobody looks.
 pub(crate) fn ready(broker: &Broker, log_dirs: &[PathBuf]) {
     if !stderr().is_terminal() {
@@ -28,6 +30,5 @@ pub(crate) fn ready(broker: &Broker, log_dirs: &[PathBuf]) {
 
 /// Says in one line why the program ends.
 pub(crate) fn failure(error: &anyhow::Error) {
-    // `{:#}` puts the causes behind, on the same line.
-    let _ = writeln!(stderr(), "ottla: {error:#}");
+    let _ = writeln!(stderr(), "ottla: {}", with_causes(error));
 }

@@ -104,6 +104,20 @@ fn a_partition_is_described_and_drawn_from_the_store_and_from_the_broker() {
     let nowhere = fixture.of_broker(&["describe", "absent"]);
     assert_eq!(nowhere.status.code(), Some(1));
     assert_has(&nowhere.stderr, &["nothing is known of a tiered topic absent"]);
+    let mistyped = fixture.remote().with_extension("d");
+    let mistyped_url = format!("file://{}", mistyped.display());
+    for (arguments, reason) in [
+        (
+            ["--store", &format!("file://{}", fixture.remote().display()), "--cluster-id", "absent"],
+            "of a cluster absent",
+        ),
+        (["--store", &mistyped_url, "--cluster-id", "absent"], "there is no directory"),
+    ] {
+        let nowhere = fixture.tier(&[&["verify"], &arguments[..]].concat());
+        assert_eq!(nowhere.status.code(), Some(1));
+        assert_has(&nowhere.stderr, &[reason]);
+    }
+    assert!(!mistyped.exists(), "whoever looks makes nothing");
 }
 
 /// Whoever wonders why a segment is still local is told.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use broker::config::RemoteConfig;
+use broker::config::{RemoteConfig, StoreLocation};
 use broker::remote_storage;
 use clap::Args;
 use storage::remote_log::{Inventory, RemoteStore, StoreLimits, StoredTopic, clusters};
@@ -64,6 +64,15 @@ impl StoreArguments {
     }
 }
 
+/// The cluster that was chosen, if the store has anything of it; without a choice the only one.
+fn cluster(remote: &RemoteStore, chosen: Option<String>, found: Vec<String>) -> anyhow::Result<String> {
+    match chosen {
+        Some(chosen) if found.contains(&chosen) => Ok(chosen),
+        Some(chosen) => bail!("{} has nothing of a cluster {chosen}", remote.name()),
+        None => only_cluster(remote, found),
+    }
+}
+
 fn only_cluster(remote: &RemoteStore, mut found: Vec<String>) -> anyhow::Result<String> {
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
@@ -86,13 +95,16 @@ impl Store {
     /// It is not reached; it holds no cluster, or several.
     pub(super) fn open(config: &RemoteConfig, chosen: Option<String>) -> anyhow::Result<Self> {
         let name = config.to_string();
+        if let StoreLocation::Directory(folder) = &config.location
+            && !folder.exists()
+        {
+            // Whoever only looks, perhaps for a name that was mistyped, must not make it.
+            bail!("there is no directory {name}");
+        }
         let opened = remote_storage::open(config).with_context(|| format!("cannot use the store at {name}"))?;
         let remote = Arc::new(RemoteStore::new(name, opened, StoreLimits::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let cluster_id = match chosen {
-            Some(cluster_id) => cluster_id,
-            None => only_cluster(&remote, runtime.block_on(clusters(&remote))?)?,
-        };
+        let cluster_id = cluster(&remote, chosen, runtime.block_on(clusters(&remote))?)?;
         Ok(Self { runtime, remote, cluster_id })
     }
 
