@@ -2,8 +2,8 @@
 //!
 //! A topic is filled and moves to a store: a directory, or MinIO. One consumer drains the remote part, then four at once, against the plain
 //! client of the same store and against the broker's local log in the same run. Producers at a fixed rate are measured alone, while a
-//! consumer drains (one that competes with them for this machine's cores, and one that gives way), and while the plain client reads the
-//! same and the broker has no part in it.
+//! consumer drains (one that competes with them for this machine's cores, and one that gives way), while the plain client reads the
+//! same and the broker has no part in it, and while a store on this machine gives way.
 
 mod many;
 mod plain;
@@ -22,7 +22,7 @@ use crate::process;
 use crate::request::{Fetch, Template};
 use crate::workload::{self, Case, produce_templates};
 use plain::{Plain, Way};
-use store::{Kind, Store};
+use store::{Kind, LOWEST, Store};
 
 const FETCH_MAX_BYTES: i32 = 1 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -34,8 +34,6 @@ const LOCAL: &str = "local";
 const LOCAL_BYTES: u64 = 1_000_000_000;
 /// The longest that anything may take.
 const LIMIT: Duration = Duration::from_secs(600);
-/// The priority of what gives way to everybody.
-const LOWEST: i32 = 19;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -65,7 +63,7 @@ struct Tier {
     /// Where the local topic ends (exclusive).
     local_end: i64,
     /// After the broker, which is stopped first.
-    _store: Store,
+    store: Store,
 }
 
 /// Fills a tiered topic and prints the figures.
@@ -104,7 +102,7 @@ impl Tier {
         let most_local = i64::try_from(SEGMENT_BYTES / 512)?;
         let (remote_end, local_end) = (await_remote(&mut client, COLD, most_local)?, client.latest_offset(LOCAL, 0)?);
         let plain = Plain::new(store.client()?)?;
-        Ok(Self { ottla, plain, remote_end, local_end, _store: store })
+        Ok(Self { ottla, plain, remote_end, local_end, store })
     }
 
     /// Prints what so many consumers get.
@@ -164,6 +162,9 @@ impl Tier {
         print("while a consumer of the lowest priority drains", beside(LOWEST, &drain)?);
         let read = || self.plain.read(1, Way::Ranges).map(|_| ());
         print("while the plain client reads the same, 4 ranges at once", beside(0, &read)?);
+        if self.store.give_way()? {
+            print("while a consumer drains, and the store gives way", beside(0, &drain)?);
+        }
         Ok(())
     }
 }

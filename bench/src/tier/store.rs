@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::broker::{free_ports, pause};
@@ -66,6 +67,12 @@ impl Store {
         ]
     }
 
+    /// Lets the store have only what processor time nobody else wants, as if it were on a machine of its own, if it is a process.
+    /// Returns whether it is.
+    pub(super) fn give_way(&self) -> Result<bool> {
+        self.minio.as_ref().map(Minio::give_way).transpose().map(|is_process| is_process.is_some())
+    }
+
     /// The client that a program has which wants no more than the objects.
     pub(super) fn client(&self) -> Result<Arc<dyn ObjectStore>> {
         let Some(minio) = &self.minio else {
@@ -79,7 +86,21 @@ impl Store {
     }
 }
 
+/// Of a thread that gives way to everybody.
+pub(super) const LOWEST: i32 = 19;
+
 impl Minio {
+    /// Each of its threads from now on, and those that they begin.
+    fn give_way(&self) -> Result<()> {
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let id = task?.file_name().to_string_lossy().parse()?;
+            let thread = Pid::from_raw(id).context("a thread has a number above 0")?;
+            // It fails for one that has ended meanwhile, which is as well.
+            let _ = rustix::process::setpriority_process(Some(thread), LOWEST);
+        }
+        Ok(())
+    }
+
     fn start(folder: &Path) -> Result<Self> {
         // To MinIO a folder is a bucket.
         std::fs::create_dir(folder.join(BUCKET))?;
