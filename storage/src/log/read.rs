@@ -125,17 +125,18 @@ impl Log {
         let loaded = self.loaded()?;
         self.log_dir.check_online()?;
         let tail = loaded.tail();
-        let log_start_offset = loaded.log_start_offset.load(Ordering::Acquire);
-        if offset < log_start_offset || offset > tail.end_offset {
-            return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: tail.end_offset });
+        let out_of_range = || {
+            let log_start_offset = loaded.log_start_offset.load(Ordering::Acquire);
+            Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset: tail.end_offset }
+        };
+        if offset < loaded.log_start_offset.load(Ordering::Acquire) || offset > tail.end_offset {
+            return Err(out_of_range());
         }
         let mut wanted = offset;
         let limit = limits.end_offset.min(tail.end_offset);
         while wanted < limit {
-            let (segment, next_base_offset) = match self.segment_of(loaded, wanted) {
-                Some(found) => found,
-                None => break,
-            };
+            // Its segment went since the start was looked at: what follows it is not what was asked for.
+            let (segment, next_base_offset) = self.segment_of(loaded, wanted).ok_or_else(out_of_range)?;
             let end = self.limit_position(loaded, &segment, next_base_offset, limit)?;
             if let Some(region) = self.read_segment(loaded, &segment, wanted, end, limits)? {
                 return Ok(region);
@@ -149,12 +150,11 @@ impl Log {
         Ok(Region::empty())
     }
 
-    /// The segment in which `offset` lies, and the base offset of the one after it.
+    /// The segment in which `offset` lies, and the base offset of the one after it; `None` for an offset before the first segment.
     pub(super) fn segment_of(&self, loaded: &Loaded, offset: i64) -> Option<(Arc<Segment>, Option<i64>)> {
         let segments = loaded.segments.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
-        // An offset below the first segment can only be one that was just deleted.
-        let at = after.saturating_sub(1);
+        let at = after.checked_sub(1)?;
         let segment = segments.get(at)?;
         Some((Arc::clone(segment), segments.get(at + 1).map(|next| next.base_offset())))
     }

@@ -137,11 +137,12 @@ impl Log {
         }
     }
 
-    /// Takes the first segments out of the log; their files go later.
+    /// Takes the first segments out of the log; their files go later. The start of the log moves first: whoever reads meanwhile is
+    /// told that these offsets are gone.
     fn drop_first(&self, loaded: &Loaded, writer: &mut Writer, count: usize, now_ms: i64) -> Result<(), Error> {
-        let dropped: Vec<Arc<Segment>> = loaded.change_segments(|segments| segments.drain(..count).collect());
-        let Some(first) = loaded.segments().first().map(|segment| segment.base_offset()) else { return Ok(()) };
+        let Some(first) = loaded.segments().get(count).map(|segment| segment.base_offset()) else { return Ok(()) };
         self.raise_log_start(loaded, writer, first);
+        let dropped: Vec<Arc<Segment>> = loaded.change_segments(|segments| segments.drain(..count).collect());
         let removed = self.rename_for_deletion(loaded, writer, &dropped, now_ms);
         self.log_dir.check("deleting segments", removed)?;
         Ok(())

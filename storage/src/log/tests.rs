@@ -339,3 +339,20 @@ fn whoever_uses_a_log_while_it_is_deleted_hears_of_that_and_the_directory_works_
         assert!(!log_dir.is_offline(), "{:?}", log_dir.offline());
     }
 }
+
+/// Whoever looked at the start of the log just before retention moved it must not be given what follows: of a tiered log, what he
+/// asks for is still there, elsewhere.
+#[test]
+fn a_segment_that_goes_while_it_is_asked_for_is_out_of_range() {
+    let mut fixture = Fixture::new(small_segments());
+    (0..20).for_each(|_| fixture.append(3, 200));
+    let loaded = fixture.log.loaded().unwrap();
+    loaded.change_segments(|segments| segments.remove(0));
+    let first = loaded.segments()[0].base_offset();
+    let limits = ReadLimits { end_offset: i64::MAX, max_bytes: 1 << 20, at_least_one: true };
+    for offset in 0..first {
+        let read = fixture.log.read(offset, limits);
+        assert!(matches!(read, Err(Error::OffsetOutOfRange { .. })), "{offset}: {read:?}");
+    }
+    assert!(!fixture.log.read(first, limits).unwrap().is_empty());
+}
