@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::RemoteSettings;
+use crate::remote_description::TopicDescriptions;
 use crate::remote_log_metadata::RemoteLogEvents;
 use crate::replica::{Partition, PartitionError, Tier};
 use crate::services::Services;
@@ -37,6 +38,7 @@ type Key = (Uuid, i32);
 pub(crate) async fn run(
     services: Arc<Services>,
     tier: Arc<Tier>,
+    descriptions: Arc<TopicDescriptions>,
     events: Arc<RemoteLogEvents>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -47,6 +49,7 @@ pub(crate) async fn run(
     let mut manager = RemoteLogManager {
         services,
         tier,
+        descriptions,
         events,
         slots: HashMap::new(),
         deleted: Vec::new(),
@@ -96,6 +99,7 @@ async fn wait_for_store(tier: &Tier) -> bool {
 struct RemoteLogManager {
     services: Arc<Services>,
     tier: Arc<Tier>,
+    descriptions: Arc<TopicDescriptions>,
     events: Arc<RemoteLogEvents>,
     slots: HashMap<Key, Slot>,
     /// Topics whose objects are to go.
@@ -162,11 +166,13 @@ impl RemoteLogManager {
         }
     }
 
-    /// Partitions whose time has come, the longest overdue first.
+    /// Partitions whose time has come, the longest overdue first. Of a topic that was not published yet nothing could be told.
     fn due(&mut self) -> Vec<(Instant, Arc<Partition>)> {
         let now = Instant::now();
-        let table = self.services.replicas.table();
-        let mut due: Vec<_> = table.partitions().filter(|partition| partition.moves_segments()).collect();
+        let (table, image) = (self.services.replicas.table(), self.services.metadata.image());
+        let is_known = |partition: &Partition| image.topics().by_id(partition.log().topic_id()).is_some();
+        let moves = |partition: &&Arc<Partition>| partition.moves_segments() && is_known(partition);
+        let mut due: Vec<_> = table.partitions().filter(moves).collect();
         due.retain(|partition| match self.slots.get(&key(partition)) {
             Some(slot) => slot.mover.is_some() && slot.due <= now,
             None => true,
@@ -194,6 +200,7 @@ impl RemoteLogManager {
         };
         self.slots.entry(key).or_insert(Slot { mover: None, told: None, due: Instant::now(), failures: 0 });
         let (tier, clock, stop) = (Arc::clone(&self.tier), self.services.clock, self.stop.clone());
+        let descriptions = Arc::clone(&self.descriptions);
         let grace_ms = i64::try_from(self.settings().orphan_grace.as_millis()).unwrap_or(i64::MAX);
         let task = self.running.spawn(async move {
             let mut mover = mover;
@@ -201,7 +208,11 @@ impl RemoteLogManager {
                 Some(remote) => abandon(&tier, &partition, remote, &mut mover).await,
                 None => {
                     let input = || partition.step_input(grace_ms, clock.now_ms());
-                    turn(&partition, &mut mover, input, &stop).await
+                    // A restore must know what the topic is whose segments it finds.
+                    match descriptions.tell_of(key.0).await {
+                        Ok(()) => turn(&partition, &mut mover, input, &stop).await,
+                        Err(error) => Err(error.into()),
+                    }
                 }
             };
             Outcome::Moved { key, partition, mover, result }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::config::CleanerSettings;
+use crate::remote_description::TopicDescriptions;
 use crate::remote_log_metadata::RemoteLogEvents;
 use crate::replica::LogCleaner;
 use crate::services::Services;
@@ -206,10 +207,12 @@ pub fn remote_log(tasks: &mut Tasks, services: &Arc<Services>) {
     let Some(tier) = services.replicas.tier() else { return };
     let events = Arc::<RemoteLogEvents>::default();
     let (mover_stop, writer_stop) = (tasks.stop_signal(), tasks.stop_signal());
-    let describe = remote_description::run(Arc::clone(services), Arc::clone(tier), tasks.stop_signal());
+    let topics = Arc::new(TopicDescriptions::new(Arc::clone(services), Arc::clone(tier)));
+    let (shared, tier_too) = (Arc::clone(services), Arc::clone(tier));
+    let describe = remote_description::run(shared, tier_too, Arc::clone(&topics), tasks.stop_signal());
     tasks.spawn("remote-description", describe);
-    let mover = remote_log_manager::run(Arc::clone(services), Arc::clone(tier), Arc::clone(&events), mover_stop);
-    tasks.spawn("remote-log", mover);
+    let (shared, tier_too) = (Arc::clone(services), Arc::clone(tier));
+    tasks.spawn("remote-log", remote_log_manager::run(shared, tier_too, topics, Arc::clone(&events), mover_stop));
     tasks.spawn("remote-log-metadata", remote_log_metadata::run(Arc::clone(services), events, writer_stop));
 }
 

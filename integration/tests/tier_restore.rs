@@ -47,11 +47,16 @@ impl Place<'_> {
 
 impl Fixture {
     fn new(place: &Place<'_>) -> Self {
+        Self::describing(place, "200")
+    }
+
+    /// The store is told what there is every so many milliseconds.
+    fn describing(place: &Place<'_>, interval_ms: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("restore.").tempdir().expect("a temporary folder");
         let mut settings = place.settings(&folder.path().join("remote"));
         settings.extend([
             ("remote.log.storage.system.enable", "true".to_owned()),
-            ("ottla.remote.description.interval.ms", "200".to_owned()),
+            ("ottla.remote.description.interval.ms", interval_ms.to_owned()),
             ("remote.log.manager.task.interval.ms", "200".to_owned()),
             ("log.retention.check.interval.ms", "200".to_owned()),
             ("remote.fetch.max.wait.ms", "10000".to_owned()),
@@ -185,6 +190,26 @@ fn a_lost_node_comes_back_from_a_directory() {
     connection = fixture.broker.connect();
     connection.await_leaders("orders", 3);
     assert_whole(&mut connection, "orders", 0, end);
+}
+
+/// The round in which the store is told comes much later than the first segment.
+#[test]
+fn a_young_topic_comes_back_as_what_it_was() {
+    let mut fixture = Fixture::describing(&Place::Directory, "3600000");
+    let mut connection = fixture.broker.connect();
+    let configs = [&TIERED[..], &[("max.message.bytes", "7654321")]].concat();
+    connection.create_topic("orders", 3, &configs);
+    append(&mut connection, "orders", 0, 25);
+    let end = await_tiering(&fixture.broker, &mut connection, "orders");
+    fixture.lose_the_node();
+    fixture.tier("restore", &[]).ok();
+    fixture.broker.restart();
+    connection = fixture.broker.connect();
+    connection.await_leaders("orders", 3);
+    assert_whole(&mut connection, "orders", 0, end);
+    let described =
+        kafka::tool("configs", &["--bootstrap-server", &fixture.broker.bootstrap(), "--describe", "--topic", "orders"]);
+    assert_has(&described.ok(), &["max.message.bytes=7654321"]);
 }
 
 /// Records whose segment never gets full are in the store all the same, as soon as their topic says.

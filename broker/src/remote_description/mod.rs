@@ -1,16 +1,19 @@
 //! Tells the store what the tiered topics are and what groups have committed in them, so that a cluster can be rebuilt from there
-//! alone: [`crate::restore`]. Nothing waits for it; what a store does not take now is told in the next round.
+//! alone: [`crate::restore`]. The first copy of a topic's segment waits until the store knows the topic, and nothing else waits;
+//! what a store does not take now is told in the next round.
+
+mod topics;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use protocol::ids::Uuid;
-use raft::image::{ConfigResource, Image, TopicImage};
+use raft::image::Image;
 use storage::remote_log::object_store::path::Path;
 use storage::remote_log::{
-    Describer, Description, GroupOffsets, RemoteError, RemoteStore, StoredConfig, StoredOffset, TopicManifest,
-    newest_description, stored_topics,
+    Describer, Description, GroupOffsets, RemoteError, RemoteStore, StoredOffset, TopicManifest, newest_description,
+    stored_topics,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,13 +23,19 @@ use crate::replica::Tier;
 use crate::services::Services;
 use crate::tasks::stopped;
 
+pub(crate) use topics::TopicDescriptions;
+
 /// Offsets in one object; the last committed, if there are more.
 const MOST_OFFSETS: usize = 100_000;
 
 /// Tells until the stop.
-pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watch::Receiver<bool>) {
-    let mut teller =
-        Teller { services, tier, topics: HashMap::new(), offsets: HashMap::new(), next_look: Instant::now() };
+pub(crate) async fn run(
+    services: Arc<Services>,
+    tier: Arc<Tier>,
+    topics: Arc<TopicDescriptions>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut teller = Teller { services, tier, topics, offsets: HashMap::new(), next_look: Instant::now() };
     loop {
         let image = teller.services.metadata.image();
         let pause = teller.services.settings.remote_settings(image.configs()).describe_interval;
@@ -47,7 +56,7 @@ pub(crate) async fn run(services: Arc<Services>, tier: Arc<Tier>, mut stop: watc
 struct Teller {
     services: Arc<Services>,
     tier: Arc<Tier>,
-    topics: HashMap<Uuid, Folder<TopicManifest>>,
+    topics: Arc<TopicDescriptions>,
     /// By the id of `__consumer_offsets` and its partition.
     offsets: HashMap<(Uuid, i32), OffsetsFolder>,
     /// When it is looked next for what earlier runs, and other brokers, have told.
@@ -74,42 +83,31 @@ impl<D: Description> Folder<D> {
         Self { describer: Describer::new(path.clone()), path, failure: String::new() }
     }
 
-    /// Tells it, unless it is told already. False: the store is away, and would not take anything else either.
-    async fn tell(&mut self, store: &RemoteStore, leader_epoch: i32, description: &D) -> bool {
-        let failure = match self.describer.tell(store, leader_epoch, description).await {
-            Ok(_) => String::new(),
-            Err(error) => {
-                let (is_away, text) = (!matches!(error, RemoteError::Fenced { .. }), error.to_string());
-                if self.failure != text {
-                    tracing::warn!(folder = %self.path, error = text, "the store does not describe itself as it should");
-                }
-                self.failure = text;
-                return !is_away;
-            }
-        };
+    /// Tells it, unless it is told already, or a later leader has told something else.
+    ///
+    /// # Errors
+    /// The store's: it is away, and would not take anything else either.
+    async fn tell(&mut self, store: &RemoteStore, leader_epoch: i32, description: &D) -> Result<(), RemoteError> {
+        let told = self.describer.tell(store, leader_epoch, description).await;
+        let failure = told.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        if !failure.is_empty() && self.failure != failure {
+            tracing::warn!(folder = %self.path, error = failure, "the store does not describe itself as it should");
+        }
         self.failure = failure;
-        true
+        match told {
+            Ok(_) | Err(RemoteError::Fenced { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
 impl Teller {
     async fn round(&mut self) {
         let image = self.services.metadata.image();
-        let described = self.described(&image);
+        let described = self.topics.all(&image);
         if self.look_around(&image).await && self.forget(&image).await && self.tell_topics(&described).await {
             self.tell_offsets(&image, &described).await;
         }
-    }
-
-    /// The tiered topics whose first partition is led here.
-    fn described(&self, image: &Image) -> Vec<(i32, TopicManifest)> {
-        let table = self.services.replicas.table();
-        let describe = |topic: &Arc<TopicImage>| {
-            let replicas = table.by_id(topic.id())?;
-            let first = replicas.partition(0).filter(|partition| partition.moves_segments())?;
-            Some((first.leader_epoch(), manifest(image, topic)))
-        };
-        image.topics().iter().filter_map(describe).collect()
     }
 
     /// What is told of topics of this cluster, whoever told it: some may not be tiered any more.
@@ -125,40 +123,23 @@ impl Teller {
             }
         };
         for topic in stored.into_iter().filter_map(|id| image.topics().by_id(id)) {
-            let path = TopicManifest::folder(&self.services.cluster_id, topic.id(), topic.name());
-            self.topics.entry(topic.id()).or_insert_with(|| Folder::new(path));
+            self.topics.adopt(topic);
         }
         self.next_look = Instant::now() + self.services.settings.remote_settings(image.configs()).orphan_grace;
         true
     }
 
-    /// Takes back what was told of topics that are not tiered any more, and of those that are gone, should it have been told while
-    /// their objects were being deleted.
-    async fn forget(&mut self, image: &Image) -> bool {
-        let table = Arc::clone(&self.services.replicas.table());
-        let is_local = |id: Uuid| {
-            let first = table.by_id(id).and_then(|topic| topic.partition(0));
-            first.is_some_and(|first| first.check_leader().is_ok() && !first.moves_segments())
-        };
-        let is_gone = |id: &Uuid| image.topics().by_id(*id).is_none() || is_local(*id);
-        let gone: Vec<Uuid> = self.topics.keys().copied().filter(is_gone).collect();
-        for id in gone {
-            let Some(folder) = self.topics.get(&id) else { continue };
-            if let Err(error) = self.tier.store().delete_all(&folder.path).await {
-                tracing::warn!(folder = %folder.path, %error, "a deleted topic is still described");
-                return false;
-            }
-            self.topics.remove(&id);
+    async fn forget(&self, image: &Image) -> bool {
+        let forgotten = self.topics.forget(image).await;
+        if let Err(error) = &forgotten {
+            tracing::warn!(%error, "a deleted topic is still described");
         }
-        true
+        forgotten.is_ok()
     }
 
-    async fn tell_topics(&mut self, described: &[(i32, TopicManifest)]) -> bool {
-        let (store, cluster_id) = (Arc::clone(self.tier.store()), Arc::clone(&self.services.cluster_id));
+    async fn tell_topics(&self, described: &[(i32, TopicManifest)]) -> bool {
         for (leader_epoch, manifest) in described {
-            let path = || TopicManifest::folder(&cluster_id, manifest.id, &manifest.name);
-            let folder = self.topics.entry(manifest.id).or_insert_with(|| Folder::new(path()));
-            if !folder.tell(&store, *leader_epoch, manifest).await {
+            if self.topics.tell(*leader_epoch, manifest).await.is_err() {
                 return false;
             }
         }
@@ -189,7 +170,7 @@ impl Teller {
             carried.retain(|offset| image.topics().by_id(offset.topic_id).is_none());
             let offsets = carried.iter().cloned().chain(offsets).collect();
             let description = GroupOffsets { offsets, ..GroupOffsets::default() };
-            if !folder.tell(&store, leader_epoch, &description).await {
+            if folder.tell(&store, leader_epoch, &description).await.is_err() {
                 return;
             }
         }
@@ -211,16 +192,4 @@ async fn carried(
         foreign.retain(|offset| stored.contains(&offset.topic_id));
     }
     Ok(foreign)
-}
-
-fn manifest(image: &Image, topic: &TopicImage) -> TopicManifest {
-    let resource = ConfigResource::topic(Arc::clone(topic.name()));
-    let configs = image.configs().of(&resource);
-    TopicManifest {
-        name: Arc::clone(topic.name()),
-        id: topic.id(),
-        partitions: i32::try_from(topic.partition_count()).unwrap_or(i32::MAX),
-        configs: configs.map(|(key, value)| StoredConfig { key: Arc::clone(key), value: Arc::clone(value) }).collect(),
-        ..TopicManifest::default()
-    }
 }
