@@ -41,7 +41,7 @@ impl Keys<'_> {
                 dedupe_buffer_bytes: self.number("log.cleaner.dedupe.buffer.size").cast_unsigned() / share as u64,
                 load_factor: self.value("log.cleaner.io.buffer.load.factor").double(),
                 io_buffer_bytes: self.int::<usize>("log.cleaner.io.buffer.size") / share,
-                keeps_tombstones: false,
+                remote_start_offset: None,
             },
             bytes_per_second: self.value("log.cleaner.io.max.bytes.per.second").double(),
             backoff: self.duration("log.cleaner.backoff.ms").unwrap_or_default(),

@@ -110,10 +110,7 @@ impl LogCleaner {
         let pace = Throttled { throttle: &self.throttle, bytes_per_second: settings.bytes_per_second, wait };
         let started = Instant::now();
         let log = partition.log();
-        // A tombstone must outlive what it deletes.
-        let keeps_tombstones =
-            log.offsets().is_ok_and(|offsets| partition.tiered().reaches_before(offsets.log_start_offset));
-        let options = CleanerOptions { keeps_tombstones, ..settings.options };
+        let options = CleanerOptions { remote_start_offset: partition.tiered().start_offset(), ..settings.options };
         match clean(&log, cleanable, &options, self.clock.now_ms(), &pace) {
             Ok(stats) => {
                 report(partition, &stats, started.elapsed());

@@ -201,9 +201,12 @@ impl Tiered {
         self.view().and_then(|view| view.start_offset()).map_or(local_start, |remote| remote.min(local_start))
     }
 
-    /// Whether records before `local_start` are remote: out of the cleaner's reach.
-    pub fn reaches_before(&self, local_start: i64) -> bool {
-        self.view().and_then(|view| view.start_offset()).is_some_and(|start| start < local_start)
+    /// Where what is remote begins (inclusive): out of the cleaner's reach as far as it lies before the local log. [`i64::MAX`] if
+    /// nothing is remote yet, 0 while nobody knows; `None` if there is no remote part.
+    pub fn start_offset(&self) -> Option<i64> {
+        let remote = self.remote.get()?;
+        let start_offset = remote.view().start_offset();
+        Some(if remote.is_known() { start_offset.unwrap_or(i64::MAX) } else { 0 })
     }
 
     /// Where local segments may go up to (exclusive).

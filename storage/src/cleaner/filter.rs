@@ -47,8 +47,8 @@ pub(super) struct Filter<'a> {
     pub(super) last_records: HashMap<i64, LastRecord>,
     pub(super) now_ms: i64,
     pub(super) delete_retention_ms: i64,
-    /// See [`super::CleanerOptions`].
-    pub(super) keeps_tombstones: bool,
+    /// Tombstones and markers from there on (inclusive) stay though their time is over.
+    pub(super) tombstones_stay_from: i64,
     /// Where this round ends (exclusive): the batch that ends there stays, so that the log does not seem to end earlier.
     pub(super) end_offset: i64,
     pub(super) stats: FilterStats,
@@ -166,7 +166,8 @@ impl Filter<'_> {
 
     /// Whether tombstones, or the marker, of a batch may go.
     fn is_over(&self, header: &BatchHeader) -> bool {
-        !self.keeps_tombstones && header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now_ms)
+        header.last_offset() < self.tombstones_stay_from
+            && header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now_ms)
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
             last_records: HashMap::new(),
             now_ms,
             delete_retention_ms: DAY,
-            keeps_tombstones: false,
+            tombstones_stay_from: i64::MAX,
             end_offset: 101,
             stats: FilterStats::default(),
             plain: Vec::new(),
@@ -258,8 +259,11 @@ mod tests {
         let (header, last) = run(&mut filter(&map, 5_000 + DAY), &first).unwrap();
         assert_eq!(kept(&last), [(11, "b".into())]);
         assert_eq!(header.delete_horizon_ms(), Some(5_000 + DAY), "kept, as Kafka keeps it");
-        let (_, kept) = run(&mut Filter { keeps_tombstones: true, ..filter(&map, 5_000 + DAY) }, &first).unwrap();
-        assert_eq!(kept, first, "older records lie elsewhere");
+        for (tombstones_stay_from, expected) in [(0, &first), (11, &first), (12, &last)] {
+            let mut filter = Filter { tombstones_stay_from, ..filter(&map, 5_000 + DAY) };
+            let (_, found) = run(&mut filter, &first).unwrap();
+            assert_eq!(&found, expected, "{tombstones_stay_from}: older records lie elsewhere");
+        }
     }
 
     #[test]

@@ -48,14 +48,17 @@ pub struct CleanerOptions {
     pub load_factor: f64,
     /// Bytes of the buffers for reading and writing together; a larger batch makes them grow for a while.
     pub io_buffer_bytes: usize,
-    /// Tombstones and transaction markers stay though their time is over: older records lie where the cleaner does not come.
-    pub keeps_tombstones: bool,
+    /// Where copies of the log's records begin (inclusive) that the cleaner does not reach, and that are read for offsets before the
+    /// log; [`i64::MAX`] if there are none yet, `None` if there never are. No tombstone and no transaction marker goes before what it
+    /// is about.
+    pub remote_start_offset: Option<i64>,
 }
 
 impl Default for CleanerOptions {
     /// Kafka's defaults for one thread.
     fn default() -> Self {
-        Self { dedupe_buffer_bytes: 128 << 20, load_factor: 0.9, io_buffer_bytes: 512 << 10, keeps_tombstones: false }
+        let (dedupe_buffer_bytes, io_buffer_bytes) = (128 << 20, 512 << 10);
+        Self { dedupe_buffer_bytes, load_factor: 0.9, io_buffer_bytes, remote_start_offset: None }
     }
 }
 

@@ -49,11 +49,12 @@ pub fn clean(
     now_ms: i64,
     pace: &dyn Pace,
 ) -> Result<CleanStats, CleanError> {
-    let compaction = log.begin_compaction(cleanable.first_uncleanable_offset)?;
+    let is_copied = options.remote_start_offset.is_some();
+    let compaction = log.begin_compaction(cleanable.first_uncleanable_offset, is_copied)?;
     let buffer_bytes = (options.io_buffer_bytes / 2).max(1);
-    let keeps_tombstones = options.keeps_tombstones;
+    let tombstones_stay_from = tombstones_stay_from(cleanable, options, compaction.log_start_offset);
     let (buffer, stats) = (vec![0; buffer_bytes], CleanStats::default());
-    let mut run = Run { log, compaction, pace, keeps_tombstones, now_ms, buffer, stats };
+    let mut run = Run { log, compaction, pace, tombstones_stay_from, now_ms, buffer, stats };
     run.stats.first_dirty_offset = cleanable.first_dirty_offset;
     let map = run.build_map(cleanable, options)?;
     let end_offset = map.latest_offset() + 1;
@@ -70,11 +71,22 @@ pub fn clean(
     Ok(CleanStats { next_dirty_offset: end_offset, ..read })
 }
 
+/// From where on (inclusive) tombstones and markers stay, whatever their age. Copies that are read before the log may have what they
+/// are about. Others are no older than the last cleaning that came to its end, and are read together with no newer part of the log: what
+/// that cleaning has been over has gone from them before. One that was given up may have begun the time of tombstones behind that.
+fn tombstones_stay_from(cleanable: &Cleanable, options: &CleanerOptions, log_start_offset: i64) -> i64 {
+    match options.remote_start_offset {
+        None => i64::MAX,
+        Some(remote_start_offset) if remote_start_offset < log_start_offset => i64::MIN,
+        Some(_) => cleanable.first_dirty_offset,
+    }
+}
+
 struct Run<'a> {
     log: &'a Log,
     compaction: Compaction,
     pace: &'a dyn Pace,
-    keeps_tombstones: bool,
+    tombstones_stay_from: i64,
     now_ms: i64,
     buffer: Vec<u8>,
     stats: CleanStats,
@@ -116,7 +128,7 @@ impl Run<'_> {
             last_records: self.log.last_records()?,
             now_ms: self.now_ms,
             delete_retention_ms: self.log.config().delete_retention_ms,
-            keeps_tombstones: self.keeps_tombstones,
+            tombstones_stay_from: self.tombstones_stay_from,
             end_offset,
             stats: FilterStats::default(),
             plain: Vec::new(),

@@ -19,8 +19,12 @@ use crate::segment::{INDEX_SUFFIX, Place, Segment, TIME_INDEX_SUFFIX, TXN_INDEX_
 pub(crate) struct Compaction {
     /// Closed and durable, from the first one on.
     pub(crate) segments: Vec<Arc<Segment>>,
+    /// First readable offset of the log (inclusive).
+    pub(crate) log_start_offset: i64,
     /// How often the log had been truncated.
     truncations: u64,
+    /// Elsewhere are copies: if segments leave the log, the copies of them are read beside what stays.
+    is_copied: bool,
 }
 
 /// Timestamps of the log's segments for the policy.
@@ -86,15 +90,20 @@ impl Log {
         Ok(Some(cleanable).filter(|cleanable| cleanable.is_due(&config)))
     }
 
-    /// Where the part of a compacted log ends that the cleaner has been over (exclusive); `None` if the log is not compacted.
-    pub fn clean_end_offset(&self) -> Option<i64> {
-        self.config().compact.then(|| self.log_dir.cleaner_offset(&self.partition).unwrap_or(0))
+    /// Up to where (exclusive) the cleaner has ever been over the log, whether or not it is compacted now; 0: nowhere.
+    ///
+    /// # Errors
+    /// As loading.
+    pub fn cleaned_to(&self) -> Result<i64, Error> {
+        let log_end_offset = self.offsets()?.log_end_offset;
+        let cleaned_to = self.log_dir.cleaner_offset(&self.partition).unwrap_or(0);
+        Ok(if cleaned_to <= log_end_offset { cleaned_to } else { 0 })
     }
 
     /// Takes the closed segments below `end_offset` (exclusive), where a segment begins, for a cleaning. Everything in them is on
     /// disk then, and known to be so after a crash: a cleaned segment may end before the next one begins, which a recovery
-    /// would take for a lost tail.
-    pub(crate) fn begin_compaction(&self, end_offset: i64) -> Result<Compaction, CleanError> {
+    /// would take for a lost tail. Where there are copies of the log (`is_copied`), the cleaning is given up when the first segment goes.
+    pub(crate) fn begin_compaction(&self, end_offset: i64, is_copied: bool) -> Result<Compaction, CleanError> {
         self.flush()?;
         let loaded = self.loaded()?;
         let _structure = self.lock_structure(loaded)?;
@@ -108,7 +117,8 @@ impl Log {
         }
         let truncations = loaded.truncations.load(Ordering::Acquire);
         self.log_dir.raise_recovery_point(&self.partition, end_offset).map_err(Error::from)?;
-        Ok(Compaction { segments, truncations })
+        let log_start_offset = loaded.log_start_offset.load(Ordering::Acquire);
+        Ok(Compaction { segments, log_start_offset, truncations, is_copied })
     }
 
     /// Notes that everything below `end_offset` (exclusive) is clean, unless a truncation means that it will not be.
@@ -123,7 +133,11 @@ impl Log {
     /// Whether the segments of a cleaning may still be used.
     pub(crate) fn is_unchanged(&self, compaction: &Compaction) -> bool {
         let loaded = self.loaded.get().filter(|_| !self.deleted.load(Ordering::Acquire));
-        loaded.is_some_and(|loaded| loaded.truncations.load(Ordering::Acquire) == compaction.truncations)
+        let first = compaction.segments.first().filter(|_| compaction.is_copied).map(|first| first.base_offset());
+        loaded.is_some_and(|loaded| {
+            loaded.truncations.load(Ordering::Acquire) == compaction.truncations
+                && first.is_none_or(|first| loaded.first_base_offset() == Some(first))
+        })
     }
 
     /// What a failure of the file system means: nothing if the log is not what it was, else that the disk is full or fails.

@@ -373,6 +373,12 @@ impl Loaded {
         change(&mut self.segments.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Where the first segment begins.
+    fn first_base_offset(&self) -> Option<i64> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.first().map(|segment| segment.base_offset())
+    }
+
     fn tail(&self) -> Tail {
         *lock(&self.tail)
     }

@@ -112,6 +112,21 @@ impl Log {
         Ok(reasons.len())
     }
 
+    /// Where the log would begin (inclusive) after [`Log::delete_old_segments`]; `None` if nothing would go.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn start_after_retention(&self, high_watermark: i64, now_ms: i64) -> Result<Option<i64>, Error> {
+        let loaded = self.loaded()?;
+        let _structure = self.lock_structure(loaded)?;
+        self.log_dir.check_online()?;
+        let candidates = self.candidates(loaded)?;
+        let log_start_offset = loaded.log_start_offset.load(Ordering::Acquire);
+        let reasons = decide(&candidates, &self.config(), log_start_offset, high_watermark, now_ms);
+        let last = reasons.len().checked_sub(1).and_then(|last| candidates.get(last));
+        Ok(last.map(|last| last.end_offset))
+    }
+
     pub(super) fn candidates(&self, loaded: &Loaded) -> Result<Vec<Candidate>, Error> {
         let segments = loaded.segments();
         let ends = segments.iter().skip(1).map(|next| next.base_offset()).chain([loaded.tail().end_offset]);

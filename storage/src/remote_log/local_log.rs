@@ -18,8 +18,9 @@ pub(super) struct Local {
     pub(super) recovery_point: i64,
     /// Where the active segment begins.
     pub(super) active_base_offset: i64,
-    /// As in [`Log::clean_end_offset`].
-    pub(super) clean_end_offset: Option<i64>,
+    /// As in [`Log::cleaned_to`].
+    pub(super) cleaned_to: i64,
+    pub(super) is_compacted: bool,
 }
 
 async fn blocking<T: Send + 'static>(
@@ -47,7 +48,7 @@ pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
     let log = Arc::clone(log);
     blocking(move || {
         // First: what is cleaned meanwhile is looked at again.
-        let clean_end_offset = log.clean_end_offset();
+        let cleaned_to = log.cleaned_to()?;
         let segments = log.rolled_segments()?;
         let active_base_offset = log.active_base_offset()?;
         let offsets = log.offsets()?;
@@ -57,7 +58,8 @@ pub(super) async fn look(log: &Arc<Log>) -> Result<Local, RemoteError> {
             log_end_offset: offsets.log_end_offset,
             recovery_point: offsets.recovery_point,
             active_base_offset,
-            clean_end_offset,
+            cleaned_to,
+            is_compacted: log.config().compact,
         })
     })
     .await
@@ -68,7 +70,7 @@ pub(super) async fn is_whole(log: &Arc<Log>, known: &Arc<RemoteView>) -> Result<
     let (log, known) = (Arc::clone(log), Arc::clone(known));
     blocking(move || {
         let local_start = log.offsets()?.log_start_offset;
-        Ok(log.clean_end_offset().is_some() && known.start_offset().is_none_or(|start| local_start <= start))
+        Ok(log.config().compact && known.start_offset().is_none_or(|start| local_start <= start))
     })
     .await
 }

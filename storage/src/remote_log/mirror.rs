@@ -19,8 +19,9 @@ pub(super) struct Mirrored {
 
 impl Mirrored {
     /// For the policy: after a cleaning nothing is known.
-    pub(super) fn of(self, end_offset: i64) -> CleanPart {
-        CleanPart { end_offset, mirrored_to: if self.clean_end_offset == end_offset { self.to } else { 0 } }
+    pub(super) fn of(self, end_offset: i64, is_compacted: bool) -> CleanPart {
+        let mirrored_to = if self.clean_end_offset == end_offset { self.to } else { 0 };
+        CleanPart { end_offset, mirrored_to, is_compacted }
     }
 }
 
@@ -33,7 +34,7 @@ impl Mover {
         input: &StepInput,
         base_offset: i64,
     ) -> Result<Step, RemoteError> {
-        let clean_end_offset = log.clean_end_offset().unwrap_or(0);
+        let clean_end_offset = log.cleaned_to()?;
         let Some(export) = export(log, base_offset).await? else {
             // It was cleaned again, or went, since it was looked at.
             return Ok(Step::Nothing(Idle::UpToDate));
@@ -93,13 +94,14 @@ async fn is_same(remote: &RemoteSegment, export: &SegmentExport) -> Result<bool,
 mod tests {
     use object_store::ObjectStore;
     use protocol::ids::{TopicPartition, Uuid};
-    use protocol::record_batch::{BatchBuilder, Codec, ValidatedBatch};
+    use protocol::record_batch::{BatchBuilder, Batches, Codec, ValidatedBatch};
 
     use super::super::testing::{CONSUMER, Fault, FaultyStore, joined};
     use super::super::*;
     use super::*;
-    use crate::cleaner::{CleanerOptions, FullSpeed, clean};
+    use crate::cleaner::{CleanError, CleanerOptions, FullSpeed, Pace, clean};
     use crate::file_system::{FileSystem, LosingFileSystem};
+    use crate::log::RolledSegment;
     use crate::log_dir::{LogDir, LogDirOptions};
     use crate::{LogConfig, ReadLimits};
 
@@ -166,7 +168,7 @@ mod tests {
 
     /// What is remote is the clean part of the local log, byte for byte, and there is nothing else in the store.
     async fn check(log: &Log, store: &Arc<RemoteStore>, inner: &FaultyStore, view: &RemoteView) {
-        let clean_end = log.clean_end_offset().unwrap();
+        let clean_end = log.cleaned_to().unwrap();
         let local: Vec<_> = log.rolled_segments().unwrap().into_iter().filter(|s| s.end_offset <= clean_end).collect();
         let ranges = |segment: &Arc<RemoteSegment>| (segment.base_offset, segment.end_offset);
         let expected: Vec<_> = local.iter().map(|segment| (segment.base_offset, segment.end_offset)).collect();
@@ -365,5 +367,69 @@ mod tests {
                 log.read(offset, ReadLimits { end_offset: segment.end_offset, ..limit }).unwrap().read().unwrap();
             assert!(bytes == local, "{offset}");
         }
+    }
+
+    /// Goes on for as long as that says so.
+    struct While<F>(F);
+
+    impl<F: Fn() -> bool> Pace for While<F> {
+        fn go_on(&self, _bytes: usize) -> bool {
+            self.0()
+        }
+    }
+
+    /// The copy of what goes is read from then on, and has what the tombstones behind it are about.
+    #[tokio::test]
+    async fn a_cleaning_ends_when_a_log_that_is_copied_loses_segments() {
+        let log = log(1000);
+        append(&log, 1..60);
+        append(&log, 1..8);
+        append(&log, 100..120);
+        let cleanable = log.cleanable(i64::MAX, NOW).unwrap().unwrap();
+        let options = CleanerOptions { remote_start_offset: Some(0), ..CleanerOptions::default() };
+        let before = log.rolled_segments().unwrap();
+        let cut = || {
+            let segments = log.rolled_segments().unwrap();
+            // The cleaner has changed the first one, and goes on.
+            if segments[0].base_offset == 0 && segments[0].size_bytes < before[0].size_bytes {
+                log.increment_log_start_offset(segments[0].end_offset).unwrap();
+                log.delete_old_segments(i64::MAX, NOW).unwrap();
+            }
+            true
+        };
+        let result = clean(&log, &cleanable, &options, NOW, &While(cut));
+        assert!(matches!(result, Err(CleanError::Aborted)), "{result:?}");
+        assert_eq!(log.rolled_segments().unwrap(), before[1..], "nothing else was changed");
+    }
+
+    /// A cleaning that was given up began the time of tombstones that no finished one has been over: of what they are about, a copy may
+    /// be of the cleaning before.
+    #[tokio::test]
+    async fn tombstones_outlive_a_cleaning_that_was_given_up() {
+        let log = log(1000);
+        append(&log, 1..30);
+        let clean_until = |now_ms: i64, go_on: &dyn Fn() -> bool| {
+            let options = CleanerOptions { remote_start_offset: Some(0), ..CleanerOptions::default() };
+            clean(&log, &log.cleanable(i64::MAX, now_ms).unwrap().unwrap(), &options, now_ms, &While(go_on))
+        };
+        // The record at 29 deletes the key 7.
+        let tombstone = || {
+            let segments = log.rolled_segments().unwrap();
+            let export = |segment: &RolledSegment| log.export_segment(segment.base_offset).unwrap().unwrap();
+            let logs: Vec<_> = segments.iter().map(|segment| export(segment).log.read().unwrap()).collect();
+            let batches = logs.iter().flat_map(|log| Batches::new(log)).map(|batch| batch.unwrap().0);
+            batches.into_iter().find(|header| header.base_offset == 29)
+        };
+        clean_until(NOW, &|| true).unwrap();
+        append(&log, (7..8).chain(200..240));
+        let has_begun = || tombstone().is_some_and(|header| header.delete_horizon_ms().is_some());
+        let result = clean_until(NOW, &|| !has_begun());
+        assert!(matches!(result, Err(CleanError::Aborted)), "{result:?}");
+        let over = NOW + 2 * LogConfig::default().delete_retention_ms;
+        clean_until(over, &|| true).unwrap();
+        assert!(tombstone().is_some(), "no finished cleaning had been over it");
+        append(&log, 300..320);
+        clean_until(over, &|| true).unwrap();
+        assert!(tombstone().is_none());
     }
 }

@@ -155,7 +155,7 @@ impl Mover {
             stable_end_offset: input.stable_end_offset.min(local.recovery_point),
             remote: &view.segments,
             log_start_offset: view.log_start_offset,
-            clean: local.clean_end_offset.map(|end_offset| self.mirrored.of(end_offset)),
+            clean: self.mirrored.of(local.cleaned_to, local.is_compacted),
             config: input.config,
             now_ms: input.now_ms,
         });
@@ -205,6 +205,7 @@ impl Mover {
         store_copy(&self.partition, log).await?;
         let Newest { versions, manifest: Manifest { log_start_offset, parts, .. }, .. } = newest;
         self.published = Some(Published { versions, log_start_offset, parts });
+        self.partition.set_known();
         Ok(())
     }
 
@@ -212,7 +213,7 @@ impl Mover {
     /// copied behind those that are remote, nor deleted because they are.
     async fn check_seam(&self, log: &Arc<Log>, last: &RemoteSegment) -> Result<(), RemoteError> {
         let offset = last.end_offset - 1;
-        if log.clean_end_offset().is_some() {
+        if log.config().compact || offset < log.cleaned_to()? {
             return check_epoch(log, last, offset).await;
         }
         let Some(local) = local_batch(log, offset).await? else { return Ok(()) };

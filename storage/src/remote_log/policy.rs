@@ -35,13 +35,16 @@ pub struct ActivePart {
     pub since_ms: i64,
 }
 
-/// The part of a compacted log that the cleaner has been over: only that is remote, in the version that the last cleaning made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The part of a log that the cleaner has been over: it is remote in the version that the last cleaning made. Of a compacted log
+/// nothing else is copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CleanPart {
     /// Where it ends (exclusive), as the cleaner noted.
     pub end_offset: i64,
     /// Up to there (exclusive) what is remote is known to be of the last cleaning.
     pub mirrored_to: i64,
+    /// Whether the log is compacted now.
+    pub is_compacted: bool,
 }
 
 /// What is known when it is decided.
@@ -60,8 +63,7 @@ pub struct Situation<'a> {
     pub remote: &'a [Arc<RemoteSegment>],
     /// First readable offset (inclusive).
     pub log_start_offset: i64,
-    /// Of a compacted log.
-    pub clean: Option<CleanPart>,
+    pub clean: CleanPart,
     pub config: TierConfig,
     /// Milliseconds since the epoch.
     pub now_ms: i64,
@@ -184,8 +186,9 @@ fn copy(situation: &Situation<'_>, remote_end_offset: Option<i64>) -> Decision {
     if !situation.config.copies {
         return Decision::Nothing(Idle::CopyDisabled);
     }
-    if let Some(clean) = situation.clean {
-        return mirror(situation, clean, remote_end_offset.unwrap_or(0));
+    let mirror = mirror(situation, remote_end_offset.unwrap_or(0));
+    if situation.clean.is_compacted || matches!(mirror, Decision::Mirror { .. }) {
+        return mirror;
     }
     let copied_to = remote_end_offset.unwrap_or(0).max(situation.log_start_offset);
     let Some(next) = situation.local.iter().find(|segment| segment.end_offset > copied_to) else {
@@ -219,7 +222,8 @@ fn collect(situation: &Situation<'_>) -> Decision {
 
 /// From the start on, so that what is remote ends where the clean part does only when all of it is of the same cleaning: as long as
 /// it does, nothing was cleaned since. (A cleaning moves the end of the clean part, and may change everything before it.)
-fn mirror(situation: &Situation<'_>, clean: CleanPart, remote_end_offset: i64) -> Decision {
+fn mirror(situation: &Situation<'_>, remote_end_offset: i64) -> Decision {
+    let clean = situation.clean;
     let count = situation.local.partition_point(|segment| segment.end_offset <= clean.end_offset);
     let (cleaned, dirty) = situation.local.split_at(count);
     let from = clean.mirrored_to.max(situation.log_start_offset);
@@ -272,7 +276,7 @@ mod tests {
             stable_end_offset: 1000,
             remote,
             log_start_offset: 0,
-            clean: None,
+            clean: CleanPart::default(),
             config: KEEP,
             now_ms: 0,
         }
@@ -329,7 +333,7 @@ mod tests {
         assert_eq!(decide(&Situation { stable_end_offset: 21, ..late }), Decision::Roll { base_offset: 20 });
         let behind = Situation { remote: &copied[..1], ..late };
         assert_eq!(decide(&behind), Decision::Copy { base_offset: 10 }, "what is closed comes first");
-        let clean = Some(CleanPart { end_offset: 20, mirrored_to: 20 });
+        let clean = CleanPart { end_offset: 20, mirrored_to: 20, is_compacted: true };
         assert_eq!(decide(&Situation { clean, ..late }), Decision::Nothing(Idle::UpToDate), "the cleaner comes first");
     }
 
@@ -376,7 +380,7 @@ mod tests {
     fn a_compacted_log_is_copied_as_far_as_it_is_clean() {
         let local = local(&[0, 10, 20, 30]);
         let at = |end_offset, mirrored_to, remote: &[Arc<RemoteSegment>]| {
-            let clean = Some(CleanPart { end_offset, mirrored_to });
+            let clean = CleanPart { end_offset, mirrored_to, is_compacted: true };
             decide(&Situation { clean, ..situation(&local, remote) })
         };
         let dirty = |base_offset| Decision::Nothing(Idle::NotClean { base_offset });
@@ -388,8 +392,22 @@ mod tests {
         assert_eq!(at(20, 0, &remote(&[0, 10])), dirty(20), "a start: nothing was cleaned since");
         assert_eq!(at(40, 0, &remote(&[0, 10])), Decision::Mirror { base_offset: 0 }, "all of it may have changed");
         assert_eq!(at(40, 0, &remote(&[0, 10, 20, 30])), Decision::Nothing(Idle::UpToDate));
-        let clean = Some(CleanPart { end_offset: 40, mirrored_to: 0 });
+        let clean = CleanPart { end_offset: 40, mirrored_to: 0, is_compacted: true };
         let moved = Situation { log_start_offset: 15, clean, ..situation(&local, &[]) };
         assert_eq!(decide(&moved), Decision::Mirror { base_offset: 10 });
+    }
+
+    /// What is remote must not be of an older cleaning than what follows it.
+    #[test]
+    fn a_log_that_was_compacted_is_copied_once_its_last_cleaning_is() {
+        let local = local(&[0, 10, 20, 30]);
+        let at = |mirrored_to, remote: &[Arc<RemoteSegment>]| {
+            let clean = CleanPart { end_offset: 20, mirrored_to, is_compacted: false };
+            decide(&Situation { clean, ..situation(&local, remote) })
+        };
+        assert_eq!(at(0, &remote(&[0])), Decision::Mirror { base_offset: 0 });
+        assert_eq!(at(10, &remote(&[0])), Decision::Mirror { base_offset: 10 });
+        assert_eq!(at(20, &remote(&[0, 10])), Decision::Copy { base_offset: 20 });
+        assert_eq!(at(0, &remote(&[0, 10, 20])), Decision::Copy { base_offset: 30 }, "a start");
     }
 }

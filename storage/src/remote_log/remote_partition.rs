@@ -1,7 +1,7 @@
 //! The remote part of one log as this broker knows it: what readers look at, and the mover changes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use protocol::schema::EncodeError;
@@ -72,6 +72,8 @@ pub struct RemotePartition {
     view: RwLock<Arc<RemoteView>>,
     /// Where the remote part ended (exclusive) that is noted in the log's folder.
     noted_end: AtomicI64,
+    /// Whether anybody has said what is remote: the note in the log's folder, or the store.
+    is_known: AtomicBool,
     /// Why nothing moves, or the last failure; for people.
     status: Mutex<String>,
     /// Held while the copy is written: the mover and DeleteRecords both do.
@@ -81,8 +83,8 @@ pub struct RemotePartition {
 impl RemotePartition {
     /// Nothing remote is known yet.
     pub fn new(keys: PartitionKeys) -> Self {
-        let (view, noted_end) = (RwLock::default(), AtomicI64::new(0));
-        Self { keys, view, noted_end, status: Mutex::default(), storing: Mutex::default() }
+        let (view, noted_end, is_known) = (RwLock::default(), AtomicI64::new(0), AtomicBool::new(false));
+        Self { keys, view, noted_end, is_known, status: Mutex::default(), storing: Mutex::default() }
     }
 
     /// What was known when the log was last used here.
@@ -96,6 +98,9 @@ impl RemotePartition {
                 Ok(manifest) => {
                     partition.change(|view| *view = view_of(&manifest));
                     partition.note_end(&partition.view());
+                    if !manifest.segments.is_empty() {
+                        partition.set_known();
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(partition = %log.partition(), %error, "what was known of the remote log is lost")
@@ -117,6 +122,15 @@ impl RemotePartition {
     pub(super) fn change(&self, change: impl FnOnce(&mut RemoteView)) {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut view));
+    }
+
+    /// Whether it is known what is remote. If not, there may be more than the view has.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_known(&self) {
+        self.is_known.store(true, Ordering::Release);
     }
 
     /// Moves the start of the log up to `offset`, if it is not there yet. The objects before it go later; whoever answers a
@@ -155,6 +169,7 @@ impl RemotePartition {
     /// # Errors
     /// A failing disk.
     pub fn forget(&self, log: &Log) -> Result<(), Error> {
+        self.set_known();
         self.change(|view| *view = RemoteView::default());
         self.store(log)
     }
