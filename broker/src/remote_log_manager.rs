@@ -158,7 +158,8 @@ impl RemoteLogManager {
         self.forget_deleted();
         self.sweep_leavings(settings.orphan_grace);
         for (due, partition) in self.due() {
-            if self.running.len() >= settings.copiers {
+            // Whoever sweeps or deletes a topic takes no copier's place.
+            if self.keys.len() >= settings.copiers {
                 return;
             }
             tracing::trace!(partition = %partition.name(), waited = ?due.elapsed(), "looking at the remote log");
@@ -199,21 +200,19 @@ impl RemoteLogManager {
             return;
         };
         self.slots.entry(key).or_insert(Slot { mover: None, told: None, due: Instant::now(), failures: 0 });
-        let (tier, clock, stop) = (Arc::clone(&self.tier), self.services.clock, self.stop.clone());
+        let (clock, stop) = (self.services.clock, self.stop.clone());
         let descriptions = Arc::clone(&self.descriptions);
         let grace_ms = i64::try_from(self.settings().orphan_grace.as_millis()).unwrap_or(i64::MAX);
         let task = self.running.spawn(async move {
             let mut mover = mover;
-            let result = match partition.abandoned() {
-                Some(remote) => abandon(&tier, &partition, remote, &mut mover).await,
-                None => {
-                    let input = || partition.step_input(grace_ms, clock.now_ms());
-                    // A restore must know what the topic is whose segments it finds.
-                    match descriptions.tell_of(key.0).await {
-                        Ok(()) => turn(&partition, &mut mover, input, &stop).await,
-                        Err(error) => Err(error.into()),
-                    }
-                }
+            let input = || partition.step_input(grace_ms, clock.now_ms());
+            let result = if partition.is_abandoned() {
+                abandon(&partition, &mut mover, input()).await
+            } else if let Err(error) = descriptions.tell_of(key.0).await {
+                // A restore must know what the topic is whose segments it finds.
+                Err(error.into())
+            } else {
+                turn(&partition, &mut mover, input, &stop).await
             };
             Outcome::Moved { key, partition, mover, result }
         });
@@ -377,20 +376,15 @@ fn load(partition: &Arc<Partition>) {
     });
 }
 
-/// Lets everything remote go, the list of it last.
+/// Lets everything remote go.
 async fn abandon(
-    tier: &Tier,
     partition: &Partition,
-    remote: &Arc<RemotePartition>,
     mover: &mut Mover,
+    input: Result<StepInput, PartitionError>,
 ) -> Result<Turn, TurnError> {
     let log = partition.log().clone();
-    // Nobody reads there from now on, before the first object goes.
-    remote.raise_log_start(partition.offsets()?.log_start_offset);
-    remote.store(&log).map_err(RemoteError::from)?;
-    let objects = tier.store().delete_partition(remote.keys()).await?;
-    remote.forget(&log).map_err(RemoteError::from)?;
-    mover.start_over();
+    let objects = mover.leave(&log, &input?).await?;
+    partition.note_remote(&log)?;
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
     Ok(Turn::Nothing(Idle::UpToDate))
 }
@@ -446,6 +440,9 @@ fn report(partition: &Partition, step: &Step) {
             tracing::info!(%partition, count, "deleted remote segments");
         }
         Step::Swept { count } => tracing::info!(%partition, count, "removed remote objects that nothing names"),
+        Step::Left { count } => {
+            tracing::info!(%partition, count, "deleted the remote log: the topic had left the tier")
+        }
         Step::Nothing(_) => {}
     }
 }

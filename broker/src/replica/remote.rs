@@ -46,7 +46,8 @@ impl Partition {
 
     /// Whether the mover has to look at it: it leads, and its topic is tiered or was and has objects left.
     pub(crate) fn moves_segments(&self) -> bool {
-        let has_objects = || self.tiered().remote().is_some_and(|remote| !remote.view().segments.is_empty());
+        let has_some = |remote: &Arc<RemotePartition>| !remote.view().segments.is_empty() || remote.is_leaving();
+        let has_objects = || self.tiered().remote().is_some_and(has_some);
         self.check_leader().is_ok() && (self.settings().tier.is_tiered || has_objects())
     }
 
@@ -55,11 +56,10 @@ impl Partition {
         self.settings().tier.config.max_unsaved_ms
     }
 
-    /// The remote part, if its topic is not tiered any more and everything there is to go
-    /// (`remote.log.delete.on.disable`).
-    pub(crate) fn abandoned(&self) -> Option<&Arc<RemotePartition>> {
+    /// Whether its topic is not tiered any more and everything remote is to go (`remote.log.delete.on.disable`).
+    pub(crate) fn is_abandoned(&self) -> bool {
         let tier = self.settings().tier;
-        self.tiered().remote().filter(|_| !tier.is_tiered && tier.deletes_on_disable)
+        !tier.is_tiered && tier.deletes_on_disable
     }
 
     /// What the mover must know.

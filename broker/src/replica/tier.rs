@@ -185,7 +185,7 @@ impl Tiered {
     pub fn load(&self, log: &Log, is_tiered: bool) -> Result<(), Error> {
         let Some(tier) = self.tier.as_ref().filter(|_| self.remote.get().is_none()) else { return Ok(()) };
         let found = RemotePartition::load(tier.keys(log), log)?;
-        if is_tiered || !found.view().segments.is_empty() {
+        if is_tiered || !found.view().segments.is_empty() || found.is_leaving() {
             self.remote.get_or_init(|| Arc::new(found));
         }
         Ok(())

@@ -35,8 +35,8 @@ pub enum RemoteError {
     Fenced { key: Path },
     /// Of what was there nothing is left, not even a manifest: somebody emptied the store, or it is another one.
     #[error(
-        "the store has nothing of {folder} any more, where {segments} segments were; to do without their records, delete \
-         those before the local log's start"
+        "the store has nothing of {folder} any more, where {segments} segments were; to do without what is not local, let the \
+         topic leave the tier and come back"
     )]
     Emptied { folder: Path, segments: usize },
     /// The local log has other records than the remote part of it.

@@ -91,6 +91,17 @@ pub(super) async fn store_copy(partition: &Arc<RemotePartition>, log: &Arc<Log>)
     blocking(move || partition.store(&log)).await
 }
 
+pub(super) async fn forget_all(partition: &Arc<RemotePartition>, log: &Arc<Log>) -> Result<(), RemoteError> {
+    let (partition, log) = (Arc::clone(partition), Arc::clone(log));
+    blocking(move || partition.forget(&log)).await
+}
+
+/// Where the local log begins (inclusive).
+pub(super) async fn log_start_offset(log: &Arc<Log>) -> Result<i64, RemoteError> {
+    let log = Arc::clone(log);
+    blocking(move || Ok(log.offsets()?.log_start_offset)).await
+}
+
 /// CRC-32C of all bytes of `region`.
 pub(super) async fn checksum(region: &Region) -> Result<u32, RemoteError> {
     let region = region.clone();

@@ -24,6 +24,8 @@ message! {
         parts: Vec<Part>, "0+";
         /// The newest segments, in order.
         segments: Vec<RemoteSegment>, "0+";
+        /// Only in a log's folder: the log leaves the tier, and everything remote is to go.
+        is_leaving: bool, "0+", tag 0 "0+";
     }
 
     /// Segments that stand in another object.
@@ -229,6 +231,7 @@ mod tests {
             log_start_offset: 12,
             parts: vec![Part { id: Uuid::from_u128(9), base_offset: 0, end_offset: 10, count: 1 }],
             segments: vec![segment(10, 2), segment(20, 3)],
+            is_leaving: false,
         }
     }
 
@@ -249,6 +252,8 @@ mod tests {
         let mut separate = manifest();
         separate.segments[1].layout = SegmentLayout::Separate.number();
         assert_eq!(Manifest::decode(separate.encode().unwrap()), Ok(separate));
+        let leaving = Manifest { is_leaving: true, ..manifest() };
+        assert_eq!(Manifest::decode(leaving.encode().unwrap()), Ok(leaving));
         let part = PartSegments { segments: manifest().segments };
         assert_eq!(PartSegments::decode(part.encode().unwrap()), Ok(part));
     }

@@ -142,10 +142,6 @@ mod tests {
         clean(log, &cleanable, &CleanerOptions::default(), now_ms, &FullSpeed).unwrap();
     }
 
-    fn store(inner: &Arc<FaultyStore>) -> Arc<RemoteStore> {
-        laid_out(inner, SegmentLayout::Joined)
-    }
-
     fn laid_out(inner: &Arc<FaultyStore>, layout: SegmentLayout) -> Arc<RemoteStore> {
         let inner = Arc::clone(inner) as Arc<dyn ObjectStore>;
         Arc::new(RemoteStore::new("test".to_owned(), inner, StoreLimits::default()).with_layout(layout))
@@ -213,37 +209,41 @@ mod tests {
 
     #[tokio::test]
     async fn a_start_uploads_nothing_that_is_there() {
-        let inner = FaultyStore::new();
-        let (log, store) = (log(1000), store(&inner));
-        append(&log, 0..60);
-        clean_all(&log, NOW);
-        settle(&mut mover(&store, &log).0, &log).await;
-        assert_eq!(settle(&mut mover(&store, &log).0, &log).await.0, []);
-        append(&log, 100..160);
-        clean_all(&log, NOW);
-        let (mut mover, partition) = mover(&store, &log);
-        let (steps, _) = settle(&mut mover, &log).await;
-        let unchanged = steps.iter().filter(|step| matches!(step, Step::Unchanged { .. })).count();
-        assert!(unchanged >= 4, "no key came twice: {steps:?}");
-        check(&log, &store, &inner, &partition.view()).await;
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(1000), laid_out(&inner, layout));
+            append(&log, 0..60);
+            clean_all(&log, NOW);
+            settle(&mut mover(&store, &log).0, &log).await;
+            assert_eq!(settle(&mut mover(&store, &log).0, &log).await.0, []);
+            append(&log, 100..160);
+            clean_all(&log, NOW);
+            let (mut mover, partition) = mover(&store, &log);
+            let (steps, _) = settle(&mut mover, &log).await;
+            let unchanged = steps.iter().filter(|step| matches!(step, Step::Unchanged { .. })).count();
+            assert!(unchanged >= 4, "no key came twice: {steps:?}");
+            check(&log, &store, &inner, &partition.view()).await;
+        }
     }
 
     #[tokio::test]
     async fn parts_of_a_large_manifest_are_written_anew() {
-        let inner = FaultyStore::new();
-        let (log, store) = (log(150), store(&inner));
-        append(&log, 0..600);
-        clean_all(&log, NOW);
-        let (mut mover, partition) = mover(&store, &log);
-        settle(&mut mover, &log).await;
-        assert!(inner.keys().await.iter().any(|key| key.contains("/part-")));
-        check(&log, &store, &inner, &partition.view()).await;
-        append(&log, [3, 4, 5, 9999]);
-        clean_all(&log, NOW);
-        settle(&mut mover, &log).await;
-        check(&log, &store, &inner, &partition.view()).await;
-        let found = super::super::mover::newest(&store, &keys()).await.unwrap();
-        assert_eq!(found.segments, partition.view().segments);
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(150), laid_out(&inner, layout));
+            append(&log, 0..600);
+            clean_all(&log, NOW);
+            let (mut mover, partition) = mover(&store, &log);
+            settle(&mut mover, &log).await;
+            assert!(inner.keys().await.iter().any(|key| key.contains("/part-")));
+            check(&log, &store, &inner, &partition.view()).await;
+            append(&log, [3, 4, 5, 9999]);
+            clean_all(&log, NOW);
+            settle(&mut mover, &log).await;
+            check(&log, &store, &inner, &partition.view()).await;
+            let found = super::super::mover::newest(&store, &keys()).await.unwrap();
+            assert_eq!(found.segments, partition.view().segments);
+        }
     }
 
     /// The broker dies after each request in turn. What the newest manifest names is whole then, and the next one goes on.
@@ -292,80 +292,115 @@ mod tests {
     /// All of it is local, so that nothing is lost: by what runs, and after a start.
     #[tokio::test]
     async fn a_store_that_was_emptied_is_filled_again() {
-        let inner = FaultyStore::new();
-        let (log, store) = (log(1000), store(&inner));
-        append(&log, 0..60);
-        clean_all(&log, NOW);
-        let (mut running, mut partition) = mover(&store, &log);
-        settle(&mut running, &log).await;
-        let before = partition.view();
-        for is_start in [false, true] {
-            store.delete_all(&keys().folder()).await.unwrap();
-            append(&log, 100..160);
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(1000), laid_out(&inner, layout));
+            append(&log, 0..60);
             clean_all(&log, NOW);
-            if is_start {
-                (running, partition) = mover(&store, &log);
-            } else {
-                // It finds out when it publishes, and looks again in the next step.
-                let found = loop {
-                    match running.step(&log, &INPUT).await {
-                        Ok(Step::Unchanged { .. }) => {}
-                        found => break found,
-                    }
-                };
-                assert!(matches!(found, Err(RemoteError::Emptied { .. })), "{found:?}");
+            let (mut running, mut partition) = mover(&store, &log);
+            settle(&mut running, &log).await;
+            let before = partition.view();
+            for is_start in [false, true] {
+                store.delete_partition(&keys()).await.unwrap();
+                append(&log, 100..160);
+                clean_all(&log, NOW);
+                if is_start {
+                    (running, partition) = mover(&store, &log);
+                } else {
+                    // It finds out when it publishes, and looks again in the next step.
+                    let found = loop {
+                        match running.step(&log, &INPUT).await {
+                            Ok(Step::Unchanged { .. }) => {}
+                            found => break found,
+                        }
+                    };
+                    assert!(matches!(found, Err(RemoteError::Emptied { .. })), "{found:?}");
+                }
+                let (steps, _) = settle(&mut running, &log).await;
+                assert!(steps.iter().all(|step| matches!(step, Step::Mirrored { replaced: 0, .. })), "{steps:?}");
+                assert!(partition.view().segments.len() > before.segments.len());
+                // What it had uploaded by then.
+                let sweeps = StepInput { orphan_grace_ms: -1, now_ms: i64::MAX / 2, ..INPUT };
+                while !matches!(running.step(&log, &sweeps).await.unwrap(), Step::Nothing(_)) {}
+                check(&log, &store, &inner, &partition.view()).await;
             }
-            let (steps, _) = settle(&mut running, &log).await;
-            assert!(steps.iter().all(|step| matches!(step, Step::Mirrored { replaced: 0, .. })), "{steps:?}");
-            assert!(partition.view().segments.len() > before.segments.len());
-            // What it had uploaded by then.
-            let sweeps = StepInput { orphan_grace_ms: -1, now_ms: i64::MAX / 2, ..INPUT };
-            while !matches!(running.step(&log, &sweeps).await.unwrap(), Step::Nothing(_)) {}
+        }
+    }
+
+    /// A part of it was copied before the topic was compacted, and is nowhere else.
+    #[tokio::test]
+    async fn what_only_an_emptied_store_had_is_given_up_by_leaving_the_tier() {
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(1000), laid_out(&inner, layout));
+            let compacted = LogConfig::clone(&log.config());
+            log.set_config(LogConfig { compact: false, retention_bytes: Some(3000), ..compacted.clone() });
+            append(&log, 0..60);
+            let (mut running, partition) = mover(&store, &log);
+            settle(&mut running, &log).await;
+            assert!(log.delete_old_segments(partition.copied_to(), NOW).unwrap() > 0);
+            log.set_config(compacted);
+            append(&log, 0..30);
+            clean_all(&log, NOW);
+            settle(&mut running, &log).await;
+            let start = log.offsets().unwrap().log_start_offset;
+            store.delete_partition(&keys()).await.unwrap();
+            let (mut running, partition) = mover(&store, &log);
+            for _ in 0..2 {
+                assert!(matches!(running.step(&log, &INPUT).await, Err(RemoteError::Emptied { .. })));
+            }
+            running.leave(&log, &INPUT).await.unwrap();
+            settle(&mut running, &log).await;
             check(&log, &store, &inner, &partition.view()).await;
+            assert_eq!(partition.view().start_offset(), Some(start));
         }
     }
 
     #[tokio::test]
     async fn another_log_replaces_nothing() {
-        let inner = FaultyStore::new();
-        let (old, store) = (log(1000), store(&inner));
-        append(&old, 0..60);
-        clean_all(&old, NOW);
-        settle(&mut mover(&store, &old).0, &old).await;
-        let before = inner.keys().await;
-        let new = log(1000);
-        new.begin_leader_epoch(4).unwrap();
-        for key in 0..90_u32 {
-            let mut builder = BatchBuilder::new(0, Codec::None);
-            builder.append(NOW, Some(&key.to_be_bytes()), Some(&[1; 60]), &[]);
-            new.append(&ValidatedBatch::trusted(builder.build()).unwrap(), 4, NOW).unwrap();
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (old, store) = (log(1000), laid_out(&inner, layout));
+            append(&old, 0..60);
+            clean_all(&old, NOW);
+            settle(&mut mover(&store, &old).0, &old).await;
+            let before = inner.keys().await;
+            let new = log(1000);
+            new.begin_leader_epoch(4).unwrap();
+            for key in 0..90_u32 {
+                let mut builder = BatchBuilder::new(0, Codec::None);
+                builder.append(NOW, Some(&key.to_be_bytes()), Some(&[1; 60]), &[]);
+                new.append(&ValidatedBatch::trusted(builder.build()).unwrap(), 4, NOW).unwrap();
+            }
+            new.flush().unwrap();
+            clean_all(&new, NOW);
+            let input = StepInput { leader_epoch: 4, ..INPUT };
+            let result = mover(&store, &new).0.step(&new, &input).await;
+            assert!(matches!(result, Err(RemoteError::Diverged { .. })), "{result:?}");
+            assert_eq!(inner.keys().await, before);
         }
-        new.flush().unwrap();
-        clean_all(&new, NOW);
-        let input = StepInput { leader_epoch: 4, ..INPUT };
-        let result = mover(&store, &new).0.step(&new, &input).await;
-        assert!(matches!(result, Err(RemoteError::Diverged { .. })), "{result:?}");
-        assert_eq!(inner.keys().await, before);
     }
 
     /// Offsets that the cleaner took away at the end of a segment do not keep a reader there.
     #[tokio::test]
     async fn a_segment_may_end_before_its_last_offset() {
-        let inner = FaultyStore::new();
-        let (log, store) = (log(1000), store(&inner));
-        append(&log, (1..20).chain([1; 40]));
-        clean_all(&log, NOW);
-        let (mut mover, partition) = mover(&store, &log);
-        settle(&mut mover, &log).await;
-        let (view, limits) = (partition.view(), CacheLimits { bytes: 0, count: 0 });
-        let reader = RemoteReader::new(Arc::clone(&store), 512, limits, limits);
-        let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
-        for offset in view.start_offset().unwrap()..view.end_offset().unwrap() {
-            let segment = view.segment_of(offset).unwrap();
-            let bytes = joined(reader.read(CONSUMER, &keys(), (segment, None), offset, limit).await.unwrap());
-            let local =
-                log.read(offset, ReadLimits { end_offset: segment.end_offset, ..limit }).unwrap().read().unwrap();
-            assert!(bytes == local, "{offset}");
+        for layout in LAYOUTS {
+            let inner = FaultyStore::new();
+            let (log, store) = (log(1000), laid_out(&inner, layout));
+            append(&log, (1..20).chain([1; 40]));
+            clean_all(&log, NOW);
+            let (mut mover, partition) = mover(&store, &log);
+            settle(&mut mover, &log).await;
+            let (view, limits) = (partition.view(), CacheLimits { bytes: 0, count: 0 });
+            let reader = RemoteReader::new(Arc::clone(&store), 512, limits, limits);
+            let limit = ReadLimits { end_offset: i64::MAX, max_bytes: 1, at_least_one: true };
+            for offset in view.start_offset().unwrap()..view.end_offset().unwrap() {
+                let segment = view.segment_of(offset).unwrap();
+                let bytes = joined(reader.read(CONSUMER, &keys(), (segment, None), offset, limit).await.unwrap());
+                let local =
+                    log.read(offset, ReadLimits { end_offset: segment.end_offset, ..limit }).unwrap().read().unwrap();
+                assert!(bytes == local, "{offset}");
+            }
         }
     }
 

@@ -37,6 +37,7 @@ mod error;
 mod inventory;
 mod keys;
 mod layout;
+mod leave;
 mod leavings;
 mod local_log;
 mod manifest;

@@ -47,6 +47,8 @@ pub enum Step {
     Unchanged { base_offset: i64, end_offset: i64 },
     /// So many objects that no manifest names are gone.
     Swept { count: usize },
+    /// The log left the tier, and so many objects are gone.
+    Left { count: usize },
     /// There was nothing to do.
     Nothing(Idle),
 }
@@ -73,7 +75,7 @@ pub trait CopyListener: fmt::Debug + Send + Sync {
 /// Moves the segments of one partition. Only the partition's leader may have one.
 #[derive(Debug)]
 pub struct Mover {
-    store: Arc<RemoteStore>,
+    pub(super) store: Arc<RemoteStore>,
     broker_id: i32,
     pub(super) partition: Arc<RemotePartition>,
     listener: Option<Arc<dyn CopyListener>>,
@@ -89,8 +91,8 @@ pub struct Mover {
 #[derive(Debug)]
 pub(super) struct Published {
     /// Of all manifests that are there, the newest last; the others go when the next one is there.
-    versions: Vec<ManifestVersion>,
-    log_start_offset: i64,
+    pub(super) versions: Vec<ManifestVersion>,
+    pub(super) log_start_offset: i64,
     /// Objects with the oldest segments.
     pub(super) parts: Vec<Part>,
 }
@@ -141,6 +143,9 @@ impl Mover {
     }
 
     async fn try_step(&mut self, log: &Arc<Log>, input: &StepInput) -> Result<Step, RemoteError> {
+        if self.partition.is_leaving() {
+            return Ok(Step::Left { count: self.leave(log, input).await? });
+        }
         if self.published.is_none() {
             self.look_up(log, input).await?;
         }
@@ -380,6 +385,7 @@ impl Mover {
             log_start_offset,
             parts: parts.clone(),
             segments: own,
+            ..Manifest::default()
         };
         let key = keys.manifest(version);
         self.store.create(&key, encoded(manifest.encode(), &key)?).await?;
@@ -425,7 +431,7 @@ fn encoded<E: std::fmt::Display>(
 }
 
 /// The versions of all manifests that are there, the newest last.
-async fn versions(store: &RemoteStore, keys: &PartitionKeys) -> Result<Vec<ManifestVersion>, RemoteError> {
+pub(super) async fn versions(store: &RemoteStore, keys: &PartitionKeys) -> Result<Vec<ManifestVersion>, RemoteError> {
     let listed = store.list(&keys.manifests()).await?;
     let mut versions: Vec<_> = listed.iter().filter_map(|o| PartitionKeys::manifest_version(&o.location)).collect();
     versions.sort_unstable();

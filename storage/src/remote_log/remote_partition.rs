@@ -74,6 +74,8 @@ pub struct RemotePartition {
     noted_end: AtomicI64,
     /// Whether anybody has said what is remote: the note in the log's folder, or the store.
     is_known: AtomicBool,
+    /// Whether everything remote is going, since the log leaves the tier.
+    is_leaving: AtomicBool,
     /// Why nothing moves, or the last failure; for people.
     status: Mutex<String>,
     /// Held while the copy is written: the mover and DeleteRecords both do.
@@ -83,8 +85,15 @@ pub struct RemotePartition {
 impl RemotePartition {
     /// Nothing remote is known yet.
     pub fn new(keys: PartitionKeys) -> Self {
-        let (view, noted_end, is_known) = (RwLock::default(), AtomicI64::new(0), AtomicBool::new(false));
-        Self { keys, view, noted_end, is_known, status: Mutex::default(), storing: Mutex::default() }
+        Self {
+            keys,
+            view: RwLock::default(),
+            noted_end: AtomicI64::new(0),
+            is_known: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            status: Mutex::default(),
+            storing: Mutex::default(),
+        }
     }
 
     /// What was known when the log was last used here.
@@ -98,6 +107,7 @@ impl RemotePartition {
                 Ok(manifest) => {
                     partition.change(|view| *view = view_of(&manifest));
                     partition.note_end(&partition.view());
+                    partition.is_leaving.store(manifest.is_leaving, Ordering::Release);
                     if !manifest.segments.is_empty() {
                         partition.set_known();
                     }
@@ -147,7 +157,9 @@ impl RemotePartition {
         let _turn = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let view = self.view();
         let segments = view.segments.iter().map(|segment| RemoteSegment::clone(segment)).collect();
-        let manifest = Manifest { log_start_offset: view.log_start_offset, segments, ..Manifest::default() };
+        let is_leaving = self.is_leaving();
+        let manifest =
+            Manifest { log_start_offset: view.log_start_offset, segments, is_leaving, ..Manifest::default() };
         // So many segments that their list is larger than two gigabytes are only in the store.
         let bytes: Result<_, EncodeError> = manifest.encode();
         bytes.map_or(Ok(()), |bytes| log.write_beside(COPY, &bytes))?;
@@ -157,6 +169,9 @@ impl RemotePartition {
 
     /// Up to where (exclusive) local segments may go: a start after a crash knows that they are remote.
     pub fn copied_to(&self) -> i64 {
+        if self.is_leaving() {
+            return 0;
+        }
         self.view().end_offset().unwrap_or(0).min(self.noted_end.load(Ordering::Acquire))
     }
 
@@ -164,12 +179,24 @@ impl RemotePartition {
         self.noted_end.store(view.end_offset().unwrap_or(0), Ordering::Release);
     }
 
+    /// Whether the log leaves the tier, and is not done with that.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    /// From now on nobody reads what is remote, nor lets local segments go because of it.
+    pub(super) fn begin_leaving(&self, local_start: i64) {
+        self.is_leaving.store(true, Ordering::Release);
+        self.raise_log_start(local_start);
+    }
+
     /// Knows of nothing any more: the store has nothing either.
     ///
     /// # Errors
     /// A failing disk.
-    pub fn forget(&self, log: &Log) -> Result<(), Error> {
+    pub(super) fn forget(&self, log: &Log) -> Result<(), Error> {
         self.set_known();
+        self.is_leaving.store(false, Ordering::Release);
         self.change(|view| *view = RemoteView::default());
         self.store(log)
     }

@@ -21,7 +21,7 @@ use crate::{Log, LogConfig, Piece, ReadLimits};
 const NOW: i64 = 1_700_000_000_000;
 const EPOCH: i32 = 3;
 pub(super) const KEEP: TierConfig = TierConfig::KEEP;
-const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
+pub(super) const LAYOUTS: [SegmentLayout; 2] = [SegmentLayout::Joined, SegmentLayout::Separate];
 const MANY: CacheLimits = CacheLimits { bytes: 1 << 20, count: 1000 };
 
 pub(super) fn keys() -> PartitionKeys {
@@ -59,7 +59,7 @@ fn store(inner: Arc<dyn ObjectStore>) -> Arc<RemoteStore> {
     laid_out(inner, SegmentLayout::Joined)
 }
 
-fn laid_out(inner: Arc<dyn ObjectStore>, layout: SegmentLayout) -> Arc<RemoteStore> {
+pub(super) fn laid_out(inner: Arc<dyn ObjectStore>, layout: SegmentLayout) -> Arc<RemoteStore> {
     let limits = StoreLimits { part_bytes: 600, ..StoreLimits::default() };
     Arc::new(RemoteStore::new("test".to_owned(), inner, limits).with_layout(layout))
 }
@@ -83,7 +83,7 @@ fn mover(store: &Arc<RemoteStore>) -> (Mover, Arc<RemotePartition>) {
 }
 
 /// Steps until there is nothing to do.
-async fn settle(mover: &mut Mover, log: &Arc<Log>, input: StepInput) -> (Vec<Step>, Idle) {
+pub(super) async fn settle(mover: &mut Mover, log: &Arc<Log>, input: StepInput) -> (Vec<Step>, Idle) {
     let mut steps = Vec::new();
     loop {
         match mover.step(log, &input).await.unwrap() {
