@@ -207,7 +207,7 @@ impl RemoteLogManager {
             let mut mover = mover;
             let input = || partition.step_input(grace_ms, clock.now_ms());
             let result = if partition.is_abandoned() {
-                abandon(&partition, &mut mover, input()).await
+                abandon(&partition, &mut mover, input(), &descriptions).await
             } else if let Err(error) = descriptions.tell_of(key.0).await {
                 // A restore must know what the topic is whose segments it finds.
                 Err(error.into())
@@ -376,16 +376,20 @@ fn load(partition: &Arc<Partition>) {
     });
 }
 
-/// Lets everything remote go.
+/// Lets everything remote go, and what was told of the topic.
 async fn abandon(
     partition: &Partition,
     mover: &mut Mover,
     input: Result<StepInput, PartitionError>,
+    descriptions: &TopicDescriptions,
 ) -> Result<Turn, TurnError> {
     let log = partition.log().clone();
     let objects = mover.leave(&log, &input?).await?;
     partition.note_remote(&log)?;
     tracing::info!(partition = %partition.name(), objects, "deleted the remote log: the topic is not tiered any more");
+    if let Err(error) = descriptions.take_back(log.topic_id()).await {
+        tracing::warn!(partition = %partition.name(), %error, "a topic that is not tiered any more is still described");
+    }
     Ok(Turn::Nothing(Idle::UpToDate))
 }
 

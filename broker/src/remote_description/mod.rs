@@ -105,7 +105,7 @@ impl Teller {
     async fn round(&mut self) {
         let image = self.services.metadata.image();
         let described = self.topics.all(&image);
-        if self.look_around(&image).await && self.forget(&image).await && self.tell_topics(&described).await {
+        if self.look_around(&image).await && self.take_back().await && self.tell_topics(&described).await {
             self.tell_offsets(&image, &described).await;
         }
     }
@@ -129,12 +129,12 @@ impl Teller {
         true
     }
 
-    async fn forget(&self, image: &Image) -> bool {
-        let forgotten = self.topics.forget(image).await;
-        if let Err(error) = &forgotten {
+    async fn take_back(&self) -> bool {
+        let taken_back = self.topics.take_back_all().await;
+        if let Err(error) = &taken_back {
             tracing::warn!(%error, "a deleted topic is still described");
         }
-        forgotten.is_ok()
+        taken_back.is_ok()
     }
 
     async fn tell_topics(&self, described: &[(i32, TopicManifest)]) -> bool {

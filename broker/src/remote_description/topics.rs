@@ -72,30 +72,42 @@ impl TopicDescriptions {
         Arc::clone(self.lock().entry(id).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(new()))))
     }
 
-    /// Takes back what was told of topics that are not tiered any more, and of those that are gone, should it have been told while
-    /// their objects were being deleted.
+    /// Takes back what was told of all topics that are not tiered any more, and of those that are gone, should it have been told
+    /// while their objects were being deleted.
     ///
     /// # Errors
     /// The store's, at the first topic of which something stays.
-    pub(super) async fn forget(&self, image: &Image) -> Result<(), RemoteError> {
+    pub(super) async fn take_back_all(&self) -> Result<(), RemoteError> {
         let known: Vec<Uuid> = self.lock().keys().copied().collect();
-        for id in known.into_iter().filter(|id| self.is_gone(image, *id)) {
-            let Some(shared) = self.lock().get(&id).cloned() else { continue };
-            let mut folder = shared.lock().await;
-            self.tier.store().delete_all(&folder.path).await?;
-            *folder = Folder::new(folder.path.clone());
-            drop(folder);
-            let mut folders = self.lock();
-            // Whoever waited for his turn tells again: it is taken back in the next round.
-            if Arc::strong_count(&shared) == 2 {
-                folders.remove(&id);
-            }
+        for id in known {
+            self.take_back(id).await?;
         }
         Ok(())
     }
 
-    fn is_gone(&self, image: &Image, id: Uuid) -> bool {
-        let table = Arc::clone(&self.services.replicas.table());
+    /// Takes back what was told of a topic, if it is not tiered any more or gone.
+    ///
+    /// # Errors
+    /// The store's: it is tried again in the next round.
+    ///
+    /// # Cancel safety
+    /// As an error.
+    pub(crate) async fn take_back(&self, id: Uuid) -> Result<(), RemoteError> {
+        let Some(shared) = self.lock().get(&id).filter(|_| self.is_gone(id)).cloned() else { return Ok(()) };
+        let mut folder = shared.lock().await;
+        self.tier.store().delete_all(&folder.path).await?;
+        *folder = Folder::new(folder.path.clone());
+        drop(folder);
+        let mut folders = self.lock();
+        // Whoever waited for his turn tells again: it is taken back in the next round.
+        if Arc::strong_count(&shared) == 2 {
+            folders.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn is_gone(&self, id: Uuid) -> bool {
+        let (table, image) = (Arc::clone(&self.services.replicas.table()), self.services.metadata.image());
         let first = table.by_id(id).and_then(|topic| topic.partition(0));
         let is_left = first.is_some_and(|first| first.check_leader().is_ok() && !first.moves_segments());
         is_left || image.topics().by_id(id).is_none()
