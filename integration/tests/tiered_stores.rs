@@ -14,13 +14,18 @@ use integration::wire::{EARLIEST, FetchQuery};
 
 /// A broker whose cold tier is the store.
 fn broker(store: &ObjectStore) -> Broker {
+    broker_that_waits(store, 10_000)
+}
+
+/// The same, in which a fetch waits so many milliseconds for the store.
+fn broker_that_waits(store: &ObjectStore, fetch_wait_ms: u32) -> Broker {
     let setup = Setup::new()
         .set("remote.log.storage.system.enable", "true")
         .set("ottla.remote.storage.url", store.url())
         .set("ottla.metrics.listener", "127.0.0.1:0")
         .set("remote.log.manager.task.interval.ms", 200)
         .set("remote.log.manager.task.retry.backoff.max.ms", 500)
-        .set("remote.fetch.max.wait.ms", 10_000)
+        .set("remote.fetch.max.wait.ms", fetch_wait_ms)
         .set("log.retention.check.interval.ms", 200);
     store.environment().into_iter().fold(setup, |setup, (name, value)| setup.variable(name, value)).start()
 }
@@ -234,12 +239,16 @@ fn a_deletion_goes_on_after_a_crash() {
         true => Fate::Refuse(503),
         false => Fate::Pass,
     });
-    let mut broker = broker(&store);
+    // Less than it takes to ask such a store again.
+    let mut broker = broker_that_waits(&store, 1);
     let mut connection = broker.connect();
     connection.create_topic("orders", 1, &TIERED);
     append(&mut connection, "orders", 0, 25);
     await_tiering(&broker, &mut connection, "orders");
     is_down.store(true, Ordering::SeqCst);
+    assert_eq!(connection.fetch("orders", 0, FetchQuery::at(0)).error_code, 0, "it comes later");
+    let expired = "kafka_server_delayedremotefetchmetrics_expires_total";
+    assert_eq!(Scrape::of(monitoring::address(&broker)).value(expired), 1.0);
     assert_eq!(connection.delete_topic("orders"), 0);
     wait::until_true("a deletion that fails", LIMIT, || {
         broker.log().contains("objects of a deleted topic are still there")

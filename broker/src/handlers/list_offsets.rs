@@ -20,6 +20,7 @@ use storage::TimestampOffset;
 
 use super::{Reply, RequestContext};
 use crate::error_code;
+use crate::metrics::RemoteTraffic;
 use crate::replica::{Partition, PartitionError, blocking};
 
 const LATEST: i64 = -1;
@@ -64,7 +65,10 @@ async fn answer_from_both(context: RequestContext, request: ListOffsetsRequest) 
                     tracing::warn!(partition = %partition.name(), %error, "no timestamp of the remote log");
                     fail(answered, ErrorCode::KafkaStorageError);
                 }
-                Err(_) => fail(answered, ErrorCode::RequestTimedOut),
+                Err(_) => {
+                    partition.tiered().count(RemoteTraffic::list_offsets_expired);
+                    fail(answered, ErrorCode::RequestTimedOut);
+                }
             }
         }
     }

@@ -21,6 +21,8 @@ pub struct RemoteTraffic {
     fetch_errors: AtomicU64,
     delete_requests: AtomicU64,
     delete_errors: AtomicU64,
+    fetches_expired: AtomicU64,
+    list_offsets_expired: AtomicU64,
 }
 
 fn add(number: &AtomicU64, amount: u64) {
@@ -47,6 +49,16 @@ impl RemoteTraffic {
             Some(bytes) => add(&self.fetch_bytes, bytes),
             None => add(&self.fetch_errors, 1),
         }
+    }
+
+    /// A Fetch was answered without what a partition of it has in the store, which did not answer in time.
+    pub fn fetch_expired(&self) {
+        add(&self.fetches_expired, 1);
+    }
+
+    /// A ListOffsets was answered with an error for a partition, since the store did not answer in time.
+    pub fn list_offsets_expired(&self) {
+        add(&self.list_offsets_expired, 1);
     }
 
     /// So many segments were deleted.
@@ -84,6 +96,20 @@ const COUNTERS: [(&str, &str, OfTraffic); 8] = [
     ("remotefetcherrors", "Reads from remote storage that failed.", |traffic| &traffic.fetch_errors),
     ("remotedeleterequests", "Segments deleted from remote storage.", |traffic| &traffic.delete_requests),
     ("remotedeleteerrors", "Deletions from remote storage that failed.", |traffic| &traffic.delete_errors),
+];
+
+/// Not told of topics, as in Kafka (`DelayedRemoteFetch`, `DelayedRemoteListOffsets`).
+const EXPIRED: [(&str, &str, OfTraffic); 2] = [
+    (
+        "kafka_server_delayedremotefetchmetrics_expires_total",
+        "Partitions of fetches for which remote storage did not answer within remote.fetch.max.wait.ms.",
+        |traffic| &traffic.fetches_expired,
+    ),
+    (
+        "kafka_server_delayedremotelistoffsetsmetrics_expires_total",
+        "Partitions of ListOffsets for which remote storage did not answer in time.",
+        |traffic| &traffic.list_offsets_expired,
+    ),
 ];
 
 type OfStock = fn(&Stock) -> u64;
@@ -152,6 +178,9 @@ impl Scrape<'_> {
         }
         for (name, help, number) in &GAUGES {
             put(out, &by_topic, name, (Gauge, *help), &all, number);
+        }
+        for (name, help, number) in EXPIRED {
+            out.family(name, Counter, help).series(&[], number(tier.traffic()).load(Ordering::Relaxed));
         }
     }
 }

@@ -42,7 +42,11 @@ impl Fetch {
                     tracing::warn!(topic, partition, %error, "cannot read the remote log");
                     self.answers[slot] = PartitionAnswer::failed(ErrorCode::KafkaStorageError);
                 }
-                Err(_) => {}
+                Err(_) => {
+                    if let Some(tier) = services.replicas.tier() {
+                        tier.traffic().fetch_expired();
+                    }
+                }
             }
         }
         Fetched::read(self)
