@@ -6,7 +6,8 @@ use integration::audit;
 use integration::broker::{Broker, Setup};
 use integration::kafka;
 use integration::tiering::{
-    EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, FIRST, LIMIT, TIERED, append, assert_whole, await_tiering, files, list,
+    EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, FIRST, LATEST_TIERED, LIMIT, TIERED, append, assert_whole, await_tiering,
+    files, list,
 };
 use integration::wait;
 use integration::wire::{Connection, EARLIEST, FetchQuery, LATEST};
@@ -51,6 +52,35 @@ impl Fixture {
         found.retain(|path| path.display().to_string().contains(&format!("/{topic}-")));
         found
     }
+}
+
+/// By Kafka's tool, which passes keys on that its own broker does not know before 4.4 (KIP-1241).
+#[test]
+fn closed_segments_wait_until_enough_lies_behind_them() {
+    let fixture = Fixture::new(&[("ottla.remote.storage.url", "file://ROOT")]);
+    let mut connection = fixture.connect();
+    let configs = [
+        ("remote.storage.enable", "true"),
+        ("segment.bytes", "1048576"),
+        ("retention.ms", "-1"),
+        // The records say that they are of 2023.
+        ("remote.copy.lag.ms", "900000000000"),
+        ("remote.copy.lag.bytes", "3145728"),
+    ];
+    connection.create_topic("late", 1, &configs);
+    // Ten batches of 100 KB are a segment: behind the first are more than three, behind the second fewer.
+    let end = append(&mut connection, "late", 0, 45);
+    let mut await_remote = |last_offset| {
+        wait::until_true("copies", LIMIT, || list(&mut connection, "late", LATEST_TIERED).offset == last_offset);
+    };
+    await_remote(99);
+    assert_eq!(fixture.objects("late").iter().filter(|path| path.extension().is_some_and(|it| it == "log")).count(), 1);
+    let bootstrap = fixture.broker.bootstrap();
+    let alter =
+        ["--bootstrap-server", &bootstrap, "--alter", "--topic", "late", "--add-config", "remote.copy.lag.ms=0"];
+    kafka::tool("configs", &alter).ok();
+    await_remote(399);
+    assert_whole(&mut connection, "late", 0, end);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use raft::image::{ConfigResource, Configs};
 
 use super::definitions::{Definition, Kind, Update, broker_key, is_of_listener};
-use super::tier::check_limit;
+use super::tier::{check_lag, check_limit};
 use super::{BrokerConfig, ConfigError, Value, check_listener_limit, is_listener_limit};
 
 /// Keys whose value may at most double and at least halve at once.
@@ -26,6 +26,9 @@ const THREADS: [&str; 9] = [
 /// What tiered topics keep locally, and what topics keep in all, unless they say otherwise.
 const LIMITS: [(&str, &str); 2] =
     [("log.local.retention.ms", "log.retention.ms"), ("log.local.retention.bytes", "log.retention.bytes")];
+
+/// What waits to be copied.
+const LAGS: [&str; 2] = ["log.remote.copy.lag.ms", "log.remote.copy.lag.bytes"];
 
 /// Keys of TLS and SASL, which may change for one listener only.
 const SECURITY: [&str; 2] = ["sasl.", "ssl."];
@@ -70,7 +73,11 @@ fn check_limits(settings: &BrokerConfig, configs: &Configs) -> Result<(), Config
     let limit = |name| (name, layers.in_milliseconds(name).map_or(-1, |value| value.number()));
     LIMITS
         .iter()
-        .try_for_each(|(local, total)| check_limit(limit(local), limit(total)))
+        .zip(LAGS)
+        .try_for_each(|((local, total), lag)| {
+            check_limit(limit(local), limit(total))?;
+            check_lag(limit(lag), limit(local), limit(total))
+        })
         .map_err(|error| refused(&error))
 }
 
@@ -196,6 +203,14 @@ mod tests {
                  configuration Invalid dynamic configuration",
             ),
             (&all, &[("log.local.retention.ms", "5"), ("log.retention.ms", "5")], ""),
+            (
+                &all,
+                &[("log.local.retention.ms", "5"), ("log.remote.copy.lag.ms", "6")],
+                "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value 6 for configuration \
+                 log.remote.copy.lag.ms: Value must not be more than log.local.retention.ms property value: 5 for \
+                 configuration Invalid dynamic configuration",
+            ),
+            (&all, &[("log.local.retention.ms", "5"), ("log.remote.copy.lag.ms", "5")], ""),
             (&broker, &[("log.local.retention.bytes", "5")], ""),
             (
                 &broker,

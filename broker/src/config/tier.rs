@@ -7,7 +7,7 @@ use std::sync::Arc;
 use raft::image::Image;
 
 use super::definitions::topic_key;
-use super::topic::{MAX_UNSAVED, TopicValues};
+use super::topic::{LAG_BYTES, LAG_MS, MAX_UNSAVED, TopicValues};
 use super::{BrokerConfig, ConfigError, Value};
 
 type Keys = BTreeMap<Arc<str>, Arc<str>>;
@@ -17,6 +17,10 @@ const ENABLE: &str = "remote.storage.enable";
 /// What is kept locally, and in all.
 const LIMITS: [(&str, &str); 2] =
     [("local.retention.bytes", "retention.bytes"), ("local.retention.ms", "retention.ms")];
+
+/// How long segments wait to be copied, what is kept locally, and in all.
+const LAGS: [(&str, &str, &str); 2] =
+    [(LAG_BYTES, "local.retention.bytes", "retention.bytes"), (LAG_MS, "local.retention.ms", "retention.ms")];
 
 /// The keys of a tiered topic of which nothing else is known.
 pub fn tiered_topic() -> Vec<(Arc<str>, Arc<str>)> {
@@ -41,7 +45,8 @@ pub(super) fn validate(settings: &BrokerConfig, before: &Keys, values: &Keys) ->
     }
     topic.check_limits()?;
     topic.check_copies()?;
-    topic.check_unsaved()
+    topic.check_unsaved()?;
+    topic.check_delay()
 }
 
 /// Checks what a broker's file makes the default of its topics, where it has a cold tier
@@ -72,6 +77,23 @@ pub(super) fn check_limit(
     }
 }
 
+/// What waits to be copied must not wait longer than it may stay local (KIP-1241).
+pub(super) fn check_lag(
+    (lag_name, lag): (&str, i64),
+    (local_name, local): (&str, i64),
+    (_, total): (&str, i64),
+) -> Result<(), ConfigError> {
+    let limit = if local == -2 { total } else { local };
+    if limit < 0 || lag <= limit {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(
+        lag_name,
+        lag,
+        format!("Value must not be more than {local_name} property value: {limit}"),
+    ))
+}
+
 struct Topic<'a> {
     values: &'a Keys,
     defaults: TopicValues<'a>,
@@ -87,7 +109,9 @@ impl Topic<'_> {
     fn check_limits(&self) -> Result<(), ConfigError> {
         LIMITS.iter().try_for_each(|(local, total)| {
             check_limit((local, self.value(local).number()), (total, self.value(total).number()))
-        })
+        })?;
+        let named = |name| (name, self.value(name).number());
+        LAGS.iter().try_for_each(|(lag, local, total)| check_lag(named(lag), named(local), named(total)))
     }
 
     /// What is not copied must not leave the local log earlier (KIP-950).
@@ -117,6 +141,23 @@ impl Topic<'_> {
         let reason =
             "A compacted topic's records are copied once they are cleaned: `max.compaction.lag.ms` bounds that.";
         Err(ConfigError::invalid(MAX_UNSAVED, self.value(MAX_UNSAVED).number(), reason))
+    }
+
+    /// What other keys want to have copied does not wait. A default of the broker's means the other topics.
+    fn check_delay(&self) -> Result<(), ConfigError> {
+        let lag_ms = self.value(LAG_MS).number();
+        if lag_ms == 0 || self.value(LAG_BYTES).number() == 0 || !self.values.contains_key(LAG_MS) {
+            return Ok(());
+        }
+        let is_compacted = self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact");
+        let reason = if is_compacted {
+            "A compacted topic's records are copied once they are cleaned: `min.compaction.lag.ms` delays that."
+        } else if self.values.contains_key(MAX_UNSAVED) && self.value(MAX_UNSAVED).number() >= 0 {
+            "The topic's records must not wait longer than `ottla.remote.max.unsaved.ms` says."
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::invalid(LAG_MS, lag_ms, reason))
     }
 
     /// Whoever switches tiering off must say that what is remote may go.
@@ -208,6 +249,35 @@ mod tests {
         assert_eq!(check(true, &[], &[ON, soon, compact]).as_ref().map_err(String::as_str), Err(expected));
         check(true, &[], &[ON, soon]).unwrap();
         check(true, &[], &[ON, (MAX_UNSAVED, "-1"), compact]).unwrap();
+    }
+
+    #[test]
+    fn nothing_waits_longer_than_it_may_stay_or_than_another_key_wants() {
+        let (local, day) = (("local.retention.ms", "5"), (LAG_MS, "86400000"));
+        let refused =
+            |reason: &str| Err(format!("Invalid value 86400000 for configuration remote.copy.lag.ms: {reason}"));
+        let cases = [
+            (&[ON, day][..], Ok(())),
+            (&[ON, day, local], refused("Value must not be more than local.retention.ms property value: 5")),
+            (&[ON, (LAG_MS, "-1"), local], Ok(())),
+            (
+                &[ON, day, ("cleanup.policy", "compact")],
+                refused(
+                    "A compacted topic's records are copied once they are cleaned: `min.compaction.lag.ms` delays that.",
+                ),
+            ),
+            (
+                &[ON, day, (MAX_UNSAVED, "60000")],
+                refused("The topic's records must not wait longer than `ottla.remote.max.unsaved.ms` says."),
+            ),
+            (&[ON, day, (LAG_BYTES, "0"), (MAX_UNSAVED, "60000")], Ok(())),
+        ];
+        for (keys, expected) in cases {
+            assert_eq!(check(true, &[], keys), expected, "{keys:?}");
+        }
+        let expected = "Invalid value 1001 for configuration remote.copy.lag.bytes: Value must not be more than \
+                        local.retention.bytes property value: 1000";
+        assert_eq!(check(true, &[], &[ON, (LAG_BYTES, "1001")]), Err(expected.to_owned()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::record_batch::{Codec, ProduceRules, TimestampType};
 use raft::image::{ConfigResource, Image};
 use storage::LogConfig;
-use storage::remote_log::TierConfig;
+use storage::remote_log::{CopyDelay, TierConfig};
 
 use super::definitions::{Definition, broker_synonyms, topic_key, topic_synonym};
 use super::{BrokerConfig, ConfigError, Layers, Setting, Source, Value};
@@ -19,6 +19,8 @@ const LIKE_TOTAL: i64 = -2;
 
 /// How long records of a tiered topic may be in the active segment only.
 pub(super) const MAX_UNSAVED: &str = "ottla.remote.max.unsaved.ms";
+pub(super) const LAG_MS: &str = "remote.copy.lag.ms";
+pub(super) const LAG_BYTES: &str = "remote.copy.lag.bytes";
 
 /// The fewest in-sync replicas that a topic's acks=all waits for.
 pub const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
@@ -153,8 +155,7 @@ impl<'a> TopicValues<'a> {
     /// whole: what is remote only is out of the cleaner's reach.
     fn retention_of(&self, local: &str, total: &str) -> Option<i64> {
         let may_go = self.is_tiered() && !self.has_policy("compact");
-        let local = if may_go { self.number(local) } else { LIKE_TOTAL };
-        Some(if local == LIKE_TOTAL { self.number(total) } else { local }).filter(|limit| *limit >= 0)
+        Some(if may_go { self.local_limit(local, total) } else { self.number(total) }).filter(|limit| *limit >= 0)
     }
 
     /// Whether the topic is to be tiered, whatever the broker can do.
@@ -180,8 +181,29 @@ impl<'a> TopicValues<'a> {
         !self.named("remote.log.copy.disable").is_true()
     }
 
+    /// The limit of the local part of a tiered topic; below 0 there is none.
+    fn local_limit(&self, local: &str, total: &str) -> i64 {
+        match self.number(local) {
+            LIKE_TOTAL => self.number(total),
+            limit => limit,
+        }
+    }
+
+    /// `LogConfig.remoteCopyLagMs`, `remoteCopyLagBytes`: -1 stands for what is kept locally, and where one is 0 nothing waits.
+    fn copy_delay(&self) -> Option<CopyDelay> {
+        let lag = |lag, local, total| match self.number(lag) {
+            -1 => self.local_limit(local, total),
+            lag => lag,
+        };
+        let age_ms = lag(LAG_MS, "local.retention.ms", "retention.ms");
+        let bytes = lag(LAG_BYTES, "local.retention.bytes", "retention.bytes");
+        let waits = age_ms != 0 && bytes != 0;
+        waits.then(|| CopyDelay { age_ms: Some(age_ms).filter(|age| *age > 0), bytes: u64::try_from(bytes).ok() })
+    }
+
     fn tier(&self) -> TopicTier {
         let deletes = self.has_policy("delete");
+        let max_unsaved_ms = Some(self.number(MAX_UNSAVED)).filter(|time| *time >= 0);
         TopicTier {
             is_tiered: self.is_tiered(),
             deletes_on_disable: self.named("remote.log.delete.on.disable").is_true(),
@@ -189,7 +211,8 @@ impl<'a> TopicValues<'a> {
                 copies: self.copies(),
                 retention_ms: Some(self.number("retention.ms")).filter(|time| deletes && *time >= 0),
                 retention_bytes: u64::try_from(self.number("retention.bytes")).ok().filter(|_| deletes),
-                max_unsaved_ms: Some(self.number(MAX_UNSAVED)).filter(|time| *time >= 0),
+                max_unsaved_ms,
+                delay: self.copy_delay().filter(|_| max_unsaved_ms.is_none()),
             },
         }
     }
@@ -324,6 +347,28 @@ mod tests {
         assert_eq!((settings.tier.config.retention_ms, settings.tier.config.retention_bytes), (None, None));
         let settings = tiered("t", &[("cleanup.policy", ""), ("remote.log.copy.disable", "true")]);
         assert_eq!(settings.log.retention_ms, None, "nothing of it is anywhere else");
+    }
+
+    #[test]
+    fn closed_segments_wait_as_the_topic_says() {
+        let delay = |age_ms: Option<i64>, bytes: Option<u64>| Some(CopyDelay { age_ms, bytes });
+        let (local_ms, local_bytes) = (("local.retention.ms", "7"), ("local.retention.bytes", "9"));
+        let cases = [
+            (&[][..], None),
+            (&[(LAG_MS, "5")], delay(Some(5), None)),
+            (&[(LAG_MS, "-1")], delay(Some(604_800_000), None)),
+            (&[(LAG_MS, "-1"), local_ms, local_bytes], delay(Some(7), Some(9))),
+            (&[(LAG_MS, "-1"), (LAG_BYTES, "0"), local_ms], None),
+            (&[(LAG_BYTES, "5")], None),
+            (&[(LAG_MS, "-1"), (LAG_BYTES, "5"), ("retention.ms", "-1")], delay(None, Some(5))),
+            (&[(LAG_MS, "-1"), ("retention.ms", "-1")], delay(None, None)),
+            (&[(LAG_MS, "5"), (MAX_UNSAVED, "60000")], None),
+        ];
+        for (keys, expected) in cases {
+            assert_eq!(tiered("t", keys).tier.config.delay, expected, "{keys:?}");
+        }
+        let settings = settings(&[("log.remote.copy.lag.ms", "5"), ("log.remote.copy.lag.bytes", "6")]);
+        assert_eq!(settings.tier.config.delay, delay(Some(5), Some(6)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Value {
         }
     }
 
-    /// Takes out list elements that Kafka cannot have: keys of Ottla's own.
+    /// Takes out list elements that Kafka cannot have: keys of Ottla's own, and of Kafka 4.4.
     pub(crate) fn drop_own(&mut self) {
         let is_own = |value: &Self| match value {
             Self::Struct(fields) => fields.iter().any(|(name, value)| name == "name" && value.is_own_key()),
@@ -48,7 +48,8 @@ impl Value {
     }
 
     fn is_own_key(&self) -> bool {
-        matches!(self, Self::Leaf(text) if text.starts_with("\"ottla."))
+        const OWN: [&str; 3] = ["\"ottla.", "\"remote.copy.lag.", "\"log.remote.copy.lag."];
+        matches!(self, Self::Leaf(text) if OWN.iter().any(|own| text.starts_with(own)))
     }
 
     /// Blanks the fields of that name, wherever they are; says whether there was one.

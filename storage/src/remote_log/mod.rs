@@ -75,7 +75,7 @@ pub use keys::{ManifestVersion, PartitionKeys};
 pub use layout::SegmentLayout;
 pub use manifest::{Manifest, Part, PartSegments, RemoteSegment, SegmentEpoch};
 pub use mover::{CopyListener, Mover, Step, StepInput};
-pub use policy::{ActivePart, CleanPart, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
+pub use policy::{ActivePart, CleanPart, CopyDelay, Decision, ExpiryReason, Idle, Situation, TierConfig, decide};
 pub use probe::{ProbeError, probe};
 pub use rate::RateLimit;
 pub use reader::RemoteReader;

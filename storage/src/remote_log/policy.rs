@@ -19,11 +19,33 @@ pub struct TierConfig {
     /// So long may records be in the active segment only, in milliseconds; `None`: until it is full. Not of a compacted log, where
     /// what was not cleaned is not copied.
     pub max_unsaved_ms: Option<i64>,
+    /// How long a closed segment is not copied yet; `None`: not at all. Not of a compacted log.
+    pub delay: Option<CopyDelay>,
 }
 
 impl TierConfig {
     /// Everything is copied once its segment is full, and kept.
-    pub const KEEP: Self = Self { copies: true, retention_ms: None, retention_bytes: None, max_unsaved_ms: None };
+    pub const KEEP: Self =
+        Self { copies: true, retention_ms: None, retention_bytes: None, max_unsaved_ms: None, delay: None };
+}
+
+/// A closed segment waits until one of them holds, for ever if neither is there: what is read from the local log does not have to be
+/// in the store too (KIP-1241, `RemoteLogManager.RLMCopyTask`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyDelay {
+    /// Its youngest record is so old, in milliseconds.
+    pub age_ms: Option<i64>,
+    /// So many bytes of the log lie behind it.
+    pub bytes: Option<u64>,
+}
+
+impl CopyDelay {
+    /// Whether a segment with a youngest record of that timestamp (ms since the epoch) has waited long enough at `now_ms`. One from the
+    /// future does not wait for it.
+    fn is_over(self, max_timestamp: i64, bytes_behind: u64, now_ms: i64) -> bool {
+        let is_old = |age_ms| max_timestamp > now_ms || now_ms.saturating_sub(max_timestamp) >= age_ms;
+        self.age_ms.is_some_and(is_old) || self.bytes.is_some_and(|bytes| bytes_behind >= bytes)
+    }
 }
 
 /// The segment that is written to.
@@ -87,6 +109,8 @@ pub enum Idle {
     NotStable { base_offset: i64, stable_end_offset: i64 },
     /// The cleaner has not been over the next segment of a compacted log.
     NotClean { base_offset: i64 },
+    /// The topic wants the next segment to wait.
+    Delayed { base_offset: i64 },
     /// The topic does not want it.
     CopyDisabled,
     /// The remote part ends behind the local log: records are missing here, and offsets would be used twice.
@@ -124,6 +148,12 @@ impl fmt::Display for Idle {
             ),
             Self::NotClean { base_offset } => {
                 write!(formatter, "the segment at {base_offset} of the compacted log is not clean yet")
+            }
+            Self::Delayed { base_offset } => {
+                write!(
+                    formatter,
+                    "the segment at {base_offset} waits as remote.copy.lag.ms and remote.copy.lag.bytes say"
+                )
             }
             Self::CopyDisabled => formatter.write_str("copying is switched off for the topic"),
             Self::LocalIsBehind { remote_end_offset, log_end_offset } => write!(
@@ -191,12 +221,17 @@ fn copy(situation: &Situation<'_>, remote_end_offset: Option<i64>) -> Decision {
         return mirror;
     }
     let copied_to = remote_end_offset.unwrap_or(0).max(situation.log_start_offset);
-    let Some(next) = situation.local.iter().find(|segment| segment.end_offset > copied_to) else {
-        return collect(situation);
-    };
+    let copied = situation.local.partition_point(|segment| segment.end_offset <= copied_to);
+    let Some(next) = situation.local.get(copied) else { return collect(situation) };
     let (base_offset, stable_end_offset) = (next.base_offset, situation.stable_end_offset);
     if next.end_offset > stable_end_offset {
         return Decision::Nothing(Idle::NotStable { base_offset, stable_end_offset });
+    }
+    let to_its_end: u64 = situation.local.iter().take(copied + 1).map(|segment| segment.size_bytes).sum();
+    let bytes_behind = situation.local_bytes.saturating_sub(to_its_end);
+    let delay = situation.config.delay;
+    if delay.is_some_and(|delay| !delay.is_over(next.max_timestamp, bytes_behind, situation.now_ms)) {
+        return Decision::Nothing(Idle::Delayed { base_offset });
     }
     Decision::Copy { base_offset }
 }
@@ -303,6 +338,30 @@ mod tests {
         assert_eq!(decide(&unstable), Decision::Nothing(reason));
         let unwanted = Situation { config: TierConfig { copies: false, ..KEEP }, ..situation(&local, &[]) };
         assert_eq!(decide(&unwanted), Decision::Nothing(Idle::CopyDisabled));
+    }
+
+    /// The segments are of 100 bytes, with records up to 0, 1000 and 2000, and 50 bytes are in the active one.
+    #[test]
+    fn a_closed_segment_waits_for_its_age_or_for_what_comes_behind_it() {
+        let local = local(&[0, 10, 20]);
+        let (copy, wait) = (Decision::Copy { base_offset: 10 }, Decision::Nothing(Idle::Delayed { base_offset: 10 }));
+        let cases = [
+            (Some(500), None, 1499, &wait),
+            (Some(500), None, 1500, &copy),
+            (Some(500), None, 999, &copy),
+            (None, Some(151), i64::MAX, &wait),
+            (None, Some(150), 1000, &copy),
+            (Some(500), Some(151), 1499, &wait),
+            (Some(500), Some(150), 1499, &copy),
+            (Some(500), Some(151), 1500, &copy),
+            (None, None, i64::MAX, &wait),
+        ];
+        for (age_ms, bytes, now_ms, expected) in cases {
+            let config = TierConfig { delay: Some(CopyDelay { age_ms, bytes }), ..KEEP };
+            let remote = remote(&[0]);
+            let situation = Situation { local_bytes: 350, config, now_ms, ..situation(&local, &remote) };
+            assert_eq!(&decide(&situation), expected, "{age_ms:?} {bytes:?} {now_ms}");
+        }
     }
 
     #[test]

@@ -293,6 +293,8 @@ const TOPIC_SYNONYMS: &[(&str, &str)] = &[
     ("ottla.durability", "ottla.durability"),
     ("ottla.remote.max.unsaved.ms", "ottla.remote.max.unsaved.ms"),
     ("preallocate", "log.preallocate"),
+    ("remote.copy.lag.bytes", "log.remote.copy.lag.bytes"),
+    ("remote.copy.lag.ms", "log.remote.copy.lag.ms"),
     ("retention.bytes", "log.retention.bytes"),
     ("retention.ms", "log.retention.ms"),
     ("segment.bytes", "log.segment.bytes"),
