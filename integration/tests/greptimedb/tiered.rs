@@ -57,7 +57,9 @@ fn a_log_whose_old_part_is_remote_is_replayed_and_pruned() {
     let count = |topic: &str| {
         let mut objects = Vec::new();
         files(&remote, &mut objects);
-        objects.iter().filter(|path| path.display().to_string().contains(&format!("/{topic}-"))).count()
+        // Of the partition; beside it lies what the topic is.
+        let is_of_partition = |path: &str| path.contains(&format!("/{topic}-")) && path.contains("/0/");
+        objects.iter().filter(|path| is_of_partition(&path.display().to_string())).count()
     };
     // A flush of everything: the database needs none of what is remote any more.
     let topic = topics[0].as_str();
