@@ -12,13 +12,15 @@ use super::cache::PieceKey;
 const HORIZON: Duration = Duration::from_secs(1);
 /// A piece takes so long until it is known better.
 const FIRST_PACE: Duration = Duration::from_millis(5);
-/// Objects that are known before those that nobody reads any more are forgotten.
+/// So many objects are known before those that nobody reads any more are looked for.
 const MANY: usize = 256;
 
 /// A consumer of one partition is told from others by its address.
 #[derive(Default)]
 pub(super) struct Positions {
     objects: HashMap<Path, Vec<Position>>,
+    /// How many there were when that was last done.
+    left: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -43,8 +45,10 @@ impl Positions {
         following: Option<(&Path, u64)>,
         now: Instant,
     ) {
-        if self.objects.len() > MANY {
+        // Twice as many, so that it costs a reader little where very many are read.
+        if self.objects.len() > MANY.max(self.left.saturating_mul(2)) {
             self.objects.retain(|_, positions| positions.iter().any(|position| position.is_fresh(now)));
+            self.left = self.objects.len();
         }
         let pace = self.moves(consumer, object, i64::try_from(*number).unwrap_or(i64::MAX), FIRST_PACE, now);
         if let Some((following, left)) = following {
@@ -52,7 +56,7 @@ impl Positions {
         }
     }
 
-    /// How long until somebody uses the piece that `consumer` does not wait for; `None` if not within the horizon.
+    /// How long until a consumer is done with a piece that it comes to; `None` if none does within the horizon.
     pub(super) fn next_use(&self, (object, number): &PieceKey, now: Instant) -> Option<Duration> {
         let number = i64::try_from(*number).unwrap_or(i64::MAX);
         let positions = self.objects.get(object)?.iter().filter(|position| position.is_fresh(now));
