@@ -131,11 +131,18 @@ impl Topic<'_> {
         Ok(())
     }
 
+    fn is_compacted(&self) -> bool {
+        self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact")
+    }
+
+    /// Whether the topic itself says how long its records may be local only.
+    fn is_hurried(&self) -> bool {
+        self.values.contains_key(MAX_UNSAVED) && self.value(MAX_UNSAVED).number() >= 0
+    }
+
     /// What the cleaner has not been over is not copied, closed or not. A default of the broker's means the other topics.
     fn check_unsaved(&self) -> Result<(), ConfigError> {
-        let is_compacted = self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact");
-        let is_own = self.values.contains_key(MAX_UNSAVED);
-        if !is_compacted || !is_own || self.value(MAX_UNSAVED).number() < 0 {
+        if !self.is_compacted() || !self.is_hurried() {
             return Ok(());
         }
         let reason =
@@ -149,10 +156,9 @@ impl Topic<'_> {
         if lag_ms == 0 || self.value(LAG_BYTES).number() == 0 || !self.values.contains_key(LAG_MS) {
             return Ok(());
         }
-        let is_compacted = self.value("cleanup.policy").elements().iter().any(|policy| policy == "compact");
-        let reason = if is_compacted {
+        let reason = if self.is_compacted() {
             "A compacted topic's records are copied once they are cleaned: `min.compaction.lag.ms` delays that."
-        } else if self.values.contains_key(MAX_UNSAVED) && self.value(MAX_UNSAVED).number() >= 0 {
+        } else if self.is_hurried() {
             "The topic's records must not wait longer than `ottla.remote.max.unsaved.ms` says."
         } else {
             return Ok(());
